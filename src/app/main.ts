@@ -1,0 +1,10 @@
+/** Mounts the page. */
+import '@fontsource-variable/inter';
+import '@fontsource-variable/jetbrains-mono';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import './tokens.css';
+
+const target = document.getElementById('app');
+if (!target) throw new Error('index.html has no #app');
+mount(App, { target });
