@@ -1,0 +1,21 @@
+/**
+ * CRC-32 as ESP-IDF computes it (`esp_rom_crc32_le(0xFFFFFFFF, …)`), used for otadata, NVS and NVS keys.
+ *
+ * The ROM function inverts its argument on entry and on exit, so its register starts at 0 where the usual
+ * zlib CRC starts at FFFFFFFF: reflected polynomial EDB88320, start 0, final XOR FFFFFFFF.
+ * Check values over a 4-byte little-endian number: 0 -> FFFFFFFF, 1 -> 4743989A, 2 -> 55F63774.
+ */
+const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
+  let value = index;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ 0xedb8_8320 : value >>> 1;
+  return value >>> 0;
+});
+
+/** CRC of all parts, one after the other, as an unsigned 32-bit number. */
+export function crc32(...parts: Uint8Array[]): number {
+  let register = 0;
+  for (const part of parts) {
+    for (const byte of part) register = (register >>> 8) ^ (TABLE[(register ^ byte) & 0xff] ?? 0);
+  }
+  return (register ^ 0xffff_ffff) >>> 0;
+}
