@@ -1,0 +1,149 @@
+/**
+ * One page of NVS: header, bitmap of entry states, entries (ESP-IDF components/nvs_flash/src/nvs_page.{hpp,cpp}).
+ *
+ * | bytes | |
+ * |---|---|
+ * | 0–3 | state; bits are only ever cleared |
+ * | 4–7 | sequence number: the order of pages |
+ * | 8 | version: FF is 1, FE is 2, lower is later |
+ * | 9–27 | FF |
+ * | 28–31 | CRC-32 of bytes 4–27 |
+ * | 32–63 | two bits an entry, entry 0 in the lowest bits of byte 32 |
+ * | 64–4095 | 126 entries |
+ */
+import { isBlank, readU32, writeU16, writeU32 } from '../bytes.ts';
+import { crc32 } from '../crc32.ts';
+import { NO_CHUNK, NVS_ENTRIES_PER_PAGE, NVS_ENTRY_SIZE, NVS_PAGE_SIZE, type NvsVersion } from './nvs.ts';
+
+/** `corrupt` is whatever the firmware takes for lost: marked so, a bad header, or not blank although it says blank. */
+export type NvsPageState = 'blank' | 'active' | 'full' | 'freeing' | 'corrupt';
+
+export type EntryState = 'empty' | 'written' | 'erased' | 'illegal';
+
+export interface PageHeader {
+  state: NvsPageState;
+  /** Order among the pages; 0 of a blank or corrupt page. */
+  sequence: number;
+  /** 1, 2, or higher than this code knows; 0 of a blank or corrupt page. */
+  version: number;
+}
+
+const STATES: ReadonlyMap<number, NvsPageState> = new Map([
+  [0xffff_fffe, 'active'],
+  [0xffff_fffc, 'full'],
+  [0xffff_fff8, 'freeing'],
+]);
+const STATE_CODES = { active: 0xffff_fffe, full: 0xffff_fffc } as const;
+const BITMAP_OFFSET = 32;
+const ENTRIES_OFFSET = 64;
+
+/** Byte offset of an entry (0 to 125) in its page. */
+export const entryOffset = (index: number): number => ENTRIES_OFFSET + index * NVS_ENTRY_SIZE;
+
+/** Reads the header of a 4096-byte page; what cannot be trusted comes back as `corrupt`. */
+export function decodePageHeader(page: Uint8Array): PageHeader {
+  const none = { sequence: 0, version: 0 };
+  if (isBlank(page)) return { state: 'blank', ...none };
+  const state = STATES.get(readU32(page, 0));
+  if (state === undefined || readU32(page, 28) !== crc32(page.subarray(4, 28))) return { state: 'corrupt', ...none };
+  return { state, sequence: readU32(page, 4), version: 0x100 - (page[8] ?? 0) };
+}
+
+/** The state of one entry (0 to 125) by the page's bitmap. */
+export function entryState(page: Uint8Array, index: number): EntryState {
+  const bits = ((page[BITMAP_OFFSET + (index >> 2)] ?? 0) >> ((index & 3) * 2)) & 3;
+  return (['erased', 'illegal', 'written', 'empty'] as const)[bits] as EntryState;
+}
+
+/** CRC of an entry: all of it but the CRC itself (bytes 4–7). */
+export const entryCrc = (entry: Uint8Array): number => crc32(entry.subarray(0, 4), entry.subarray(8, NVS_ENTRY_SIZE));
+
+/** What goes into an entry's first 32 bytes; `data` is at most 8 bytes, the rest stays FF. */
+export interface ItemHeader {
+  namespaceIndex: number;
+  type: number;
+  /** Entries of the item, this one included. */
+  span: number;
+  chunkIndex?: number;
+  /** At most 15 bytes. */
+  key: Uint8Array;
+  data: Uint8Array;
+}
+
+function encodeItemHeader({ namespaceIndex, type, span, chunkIndex = NO_CHUNK, key, data }: ItemHeader): Uint8Array {
+  const entry = new Uint8Array(NVS_ENTRY_SIZE).fill(0xff);
+  entry.set([namespaceIndex, type, span, chunkIndex]);
+  entry.fill(0, 8, 24);
+  entry.set(key, 8);
+  entry.set(data, 24);
+  writeU32(entry, 4, entryCrc(entry));
+  return entry;
+}
+
+/** Data field of an item whose `payload` follows in the next entries: size, FFFF, CRC. */
+function payloadField(payload: Uint8Array): Uint8Array {
+  const field = new Uint8Array(8).fill(0xff);
+  writeU16(field, 0, payload.length);
+  writeU32(field, 4, crc32(payload));
+  return field;
+}
+
+/** Entries that an item with a payload of that many bytes takes. */
+export const spanOf = (payloadLength: number): number => 1 + Math.ceil(payloadLength / NVS_ENTRY_SIZE);
+
+/** A page that is being filled, entry by entry. The caller sees to it that there is room. */
+export class NvsPageBuilder {
+  readonly #bytes = new Uint8Array(NVS_PAGE_SIZE).fill(0xff);
+  readonly #names = new Set<string>();
+  #used = 0;
+
+  /** Entries written so far. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Entries left. */
+  get room(): number {
+    return NVS_ENTRIES_PER_PAGE - this.#used;
+  }
+
+  /** Whether an item of that name, of whatever type, is in the page. Chunks of blobs do not count. */
+  holds(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Appends an item that fits its 8 bytes of data. `name` is what `holds` shall know it by. */
+  addSmall(item: Omit<ItemHeader, 'span'>, name: string): void {
+    this.#append(encodeItemHeader({ ...item, span: 1 }), 1);
+    this.#names.add(name);
+  }
+
+  /** Appends an item and its payload. Without a `name`, `holds` will not know it. */
+  addLarge(item: Omit<ItemHeader, 'span' | 'data'>, payload: Uint8Array, name?: string): void {
+    const span = spanOf(payload.length);
+    const header = encodeItemHeader({ ...item, span, data: payloadField(payload) });
+    this.#bytes.set(payload, entryOffset(this.#used + 1));
+    this.#append(header, span);
+    if (name !== undefined) this.#names.add(name);
+  }
+
+  /** The page with its header. */
+  finish(state: 'active' | 'full', sequence: number, version: NvsVersion): Uint8Array {
+    const page = this.#bytes.slice();
+    writeU32(page, 0, STATE_CODES[state]);
+    writeU32(page, 4, sequence);
+    page[8] = 0x100 - version;
+    writeU32(page, 28, crc32(page.subarray(4, 28)));
+    return page;
+  }
+
+  #append(header: Uint8Array, span: number): void {
+    this.#bytes.set(header, entryOffset(this.#used));
+    for (let index = this.#used; index < this.#used + span; index++) {
+      // 11 empty -> 10 written: clear the lower of the entry's two bits.
+      const at = BITMAP_OFFSET + (index >> 2);
+      this.#bytes[at] = (this.#bytes[at] ?? 0) & ~(1 << ((index & 3) * 2));
+    }
+    this.#used += span;
+  }
+}

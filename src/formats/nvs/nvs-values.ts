@@ -1,0 +1,78 @@
+/** What an entry may hold, and the bytes of integers. */
+import { FormatError } from '../format-error.ts';
+import {
+  NVS_BLOB_MAX_SIZE,
+  NVS_ITEM_MAX_SIZE,
+  NVS_KEY_MAX_LENGTH,
+  NVS_V1_ITEM_MAX_SIZE,
+  type NvsBigIntType,
+  type NvsEntry,
+  type NvsIntegerEntry,
+  type NvsNumberType,
+  type NvsVersion,
+} from './nvs.ts';
+
+const INTEGER_SIZES: Readonly<Record<NvsNumberType | NvsBigIntType, number>> = {
+  u8: 1,
+  i8: 1,
+  u16: 2,
+  i16: 2,
+  u32: 4,
+  i32: 4,
+  u64: 8,
+  i64: 8,
+};
+
+const UTF8 = new TextEncoder();
+
+/** The bytes of a namespace name or a key. */
+export const nameBytes = (name: string): Uint8Array => UTF8.encode(name);
+
+/**
+ * @throws {FormatError} `code` when a namespace name or a key has not 1 to 15 bytes, or holds a NUL.
+ */
+export function checkName(name: string, code: 'nvs-bad-namespace' | 'nvs-bad-key'): void {
+  const { length } = nameBytes(name);
+  const what = code === 'nvs-bad-key' ? 'Key' : 'Namespace';
+  if (length < 1 || length > NVS_KEY_MAX_LENGTH) {
+    throw new FormatError(code, `${what} ${JSON.stringify(name)} has ${length} bytes, not 1 to ${NVS_KEY_MAX_LENGTH}`);
+  }
+  if (name.includes('\0')) throw new FormatError(code, `${what} ${JSON.stringify(name)} holds a NUL`);
+}
+
+/** Most bytes of a value, without the closing NUL of a string. */
+function maxSize(type: 'string' | 'blob', version: NvsVersion): number {
+  if (type === 'string') return (version === 1 ? NVS_V1_ITEM_MAX_SIZE : NVS_ITEM_MAX_SIZE) - 1;
+  return version === 1 ? NVS_V1_ITEM_MAX_SIZE : NVS_BLOB_MAX_SIZE;
+}
+
+/**
+ * @throws {FormatError} `nvs-bad-namespace`, `nvs-bad-key`, `nvs-value-range` (not an integer of its type),
+ *   `nvs-value-too-long` (string over 3999 bytes or 1983 in version 1, blob over 508000 or 1984).
+ */
+export function checkNvsEntry(entry: NvsEntry, version: NvsVersion): void {
+  checkName(entry.namespace, 'nvs-bad-namespace');
+  checkName(entry.key, 'nvs-bad-key');
+  const name = `${entry.namespace}:${entry.key}`;
+  if (entry.type === 'string' || entry.type === 'blob') {
+    const max = maxSize(entry.type, version);
+    if (entry.value.length <= max) return;
+    const message = `${name}: ${entry.value.length} bytes, a ${entry.type} has at most ${max}`;
+    throw new FormatError('nvs-value-too-long', message);
+  }
+  if (!fitsInteger(entry)) throw new FormatError('nvs-value-range', `${name}: ${entry.value} is no ${entry.type}`);
+}
+
+function fitsInteger({ type, value }: NvsIntegerEntry): boolean {
+  if (typeof value === 'number' && !Number.isInteger(value)) return false;
+  const bits = INTEGER_SIZES[type] * 8;
+  const number = BigInt(value);
+  return number === (type.startsWith('u') ? BigInt.asUintN(bits, number) : BigInt.asIntN(bits, number));
+}
+
+/** The little-endian bytes of an integer entry that was checked. */
+export function integerBytes(entry: NvsIntegerEntry): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(entry.value)), true);
+  return bytes.subarray(0, INTEGER_SIZES[entry.type]);
+}
