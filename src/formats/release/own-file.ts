@@ -1,0 +1,83 @@
+/**
+ * `twostep.json`, a small file that a release may carry for what no build system writes down:
+ *
+ * ```json
+ * { "name": "Heater", "version": "2.1.0",
+ *   "bootCheck": { "line": "^I \\(\\d+\\) app: ready", "timeoutSeconds": 20 },
+ *   "ignoresNvs": false }
+ * ```
+ *
+ * All keys are optional. `bootCheck.line` is a JavaScript regular expression; the firmware is up as soon as a line of its console
+ * matches. `timeoutSeconds` is 30 unless told. `ignoresNvs` overrules what is known about the firmware. Unknown keys are allowed.
+ */
+import * as v from 'valibot';
+import { FormatError } from '../format-error.ts';
+import { readJsonObject } from './json-file.ts';
+import { baseName, depthOf } from './paths.ts';
+import { type BootCheck, type ReleaseFile } from './release.ts';
+
+const FILE_NAME = 'twostep.json';
+const DEFAULT_TIMEOUT_SECONDS = 30;
+const MAX_TIMEOUT_SECONDS = 600;
+
+const OwnFileSchema = v.looseObject({
+  name: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  version: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  bootCheck: v.optional(
+    v.looseObject({
+      line: v.pipe(v.string(), v.nonEmpty()),
+      timeoutSeconds: v.optional(
+        v.pipe(v.number(), v.minValue(1), v.maxValue(MAX_TIMEOUT_SECONDS)),
+        DEFAULT_TIMEOUT_SECONDS,
+      ),
+    }),
+  ),
+  ignoresNvs: v.optional(v.boolean()),
+});
+
+export interface OwnFile {
+  name?: string;
+  version?: string;
+  bootCheck?: BootCheck;
+  ignoresNvs?: boolean;
+}
+
+export const isOwnFile = ({ path }: ReleaseFile): boolean => baseName(path) === FILE_NAME;
+
+/**
+ * The content of the uppermost `twostep.json`, or nothing.
+ *
+ * @throws {FormatError} `release-bad-own-file`, or `release-bad-boot-check` when the line is no regular expression.
+ */
+export function readOwnFile(files: readonly ReleaseFile[]): OwnFile {
+  const [file] = files.filter(isOwnFile).toSorted((a, b) => depthOf(a.path) - depthOf(b.path));
+  if (!file) return {};
+  const place = { file: file.path };
+  const parsed = v.safeParse(OwnFileSchema, readJsonObject(file));
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    const where = v.getDotPath(issue);
+    throw new FormatError('release-bad-own-file', `${FILE_NAME}${where ? `, ${where}` : ''}: ${issue.message}`, {
+      place,
+    });
+  }
+  const { name, version, bootCheck, ignoresNvs } = parsed.output;
+  if (bootCheck) checkLine(bootCheck.line, place);
+  return {
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    ...(bootCheck && { bootCheck: { line: bootCheck.line, timeoutSeconds: bootCheck.timeoutSeconds } }),
+    ...(ignoresNvs !== undefined && { ignoresNvs }),
+  };
+}
+
+function checkLine(line: string, place: { file: string }): void {
+  try {
+    new RegExp(line);
+  } catch (cause) {
+    throw new FormatError('release-bad-boot-check', `${FILE_NAME}: the line is no regular expression`, {
+      place,
+      cause,
+    });
+  }
+}

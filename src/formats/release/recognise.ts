@@ -1,0 +1,47 @@
+/** What a folder or some files are as a release, by their content. */
+import { FormatError } from '../format-error.ts';
+import { idfFileNames, readIdfBuild } from './idf-build.ts';
+import { readLooseFiles } from './loose-files.ts';
+import { isOwnFile, readOwnFile } from './own-file.ts';
+import { normalPath, pathInside } from './paths.ts';
+import { type Release, type ReleaseBuild, type ReleaseFile } from './release.ts';
+import { manifestFileNames, readWebToolsManifest } from './web-tools-manifest.ts';
+
+/**
+ * Reads the files as an ESP-IDF build folder, an esp-web-tools manifest, Arduino or PlatformIO outputs, a merged image, or a lone app.
+ *
+ * @throws {FormatError} `release-…`: what it is in place of that and what to give, or what is missing or damaged, by name.
+ */
+export function recogniseRelease(given: readonly ReleaseFile[]): Release {
+  if (given.length === 0) throw new FormatError('release-empty', 'No file was given');
+  const files = given.map(({ path, bytes }) => ({ path: normalPath(path), bytes }));
+  const { name, version, bootCheck, ignoresNvs } = readOwnFile(files);
+  const others = files.filter((file) => !isOwnFile(file));
+  const release = readIdfBuild(others) ?? readWebToolsManifest(others) ?? readLooseFiles(others);
+  const extended = (build: ReleaseBuild): ReleaseBuild => ({
+    ...build,
+    ...(bootCheck && { bootCheck }),
+    ...(ignoresNvs !== undefined && { ignoresNvs }),
+  });
+  return {
+    ...release,
+    ...(name !== undefined && { name }),
+    ...(version !== undefined && { version }),
+    builds: release.builds.map(extended),
+  };
+}
+
+/**
+ * Paths that the lists among `files` name (a build's `flasher_args.json`, a manifest), so that of a folder with thousands of files only
+ * those need to be read. Only what lies inside of the folder; whatever is wrong with a list is for `recogniseRelease` to tell.
+ */
+export function filesNamedBy(files: readonly ReleaseFile[]): string[] {
+  try {
+    const list = idfFileNames(files) ?? manifestFileNames(files);
+    const paths = (list?.names ?? []).map((name) => pathInside(list?.folder ?? '', name));
+    return [...new Set(paths.filter((path) => path !== undefined))];
+  } catch (error) {
+    if (error instanceof FormatError) return [];
+    throw error;
+  }
+}
