@@ -11,9 +11,10 @@ const LAYERS = {
   device: ['formats', 'clock'],
   sim: ['formats', 'clock'],
   workflows: ['formats', 'device', 'clock'],
-  station: ['api', 'formats', 'device', 'workflows', 'clock'],
-  app: ['api', 'formats', 'device', 'workflows', 'sim', 'clock'],
-  cli: ['formats', 'device', 'workflows', 'sim', 'station', 'clock'],
+  messages: ['formats', 'device', 'workflows'],
+  station: ['api', 'formats', 'device', 'workflows', 'messages', 'clock'],
+  app: ['api', 'formats', 'device', 'workflows', 'messages', 'sim', 'clock'],
+  cli: ['formats', 'device', 'workflows', 'messages', 'sim', 'station', 'clock'],
 };
 /** What stands at the root of src: files, not folders. */
 const ROOT_FILES = ['api', 'clock', 'model-clock'];
@@ -44,7 +45,7 @@ const layerRules = Object.entries(LAYERS).map(([layer, allowed]) => ({
                 },
               ]
             : []),
-          ...(layer === 'formats' || layer === 'sim' || layer === 'workflows'
+          ...(['formats', 'sim', 'workflows', 'messages'].includes(layer)
             ? [{ regex: '^node:', message: `src/${layer} runs in the page too: no Node modules.` }]
             : []),
         ],
@@ -90,7 +91,7 @@ export default ts.config(
   },
   {
     // Time is handed in (src/clock.ts), so that campaigns run in modelled time.
-    files: ['src/device/**', 'src/sim/**', 'src/workflows/**'],
+    files: ['src/device/**', 'src/sim/**', 'src/workflows/**', 'src/messages/**'],
     rules: {
       'no-restricted-globals': ['error', 'setTimeout', 'setInterval', 'Date', 'performance', 'process', 'Buffer'],
     },

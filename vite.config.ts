@@ -9,7 +9,7 @@ export default defineConfig({
   // Relative, so that the page works from any host and any sub-path.
   base: './',
   publicDir: here('static'),
-  plugins: [svelte()],
+  plugins: [svelte({ configFile: false })],
   build: { outDir: here('dist/page'), emptyOutDir: true, target: 'es2023' },
   test: {
     root: here('.'),

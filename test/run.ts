@@ -19,7 +19,7 @@ if (unknown !== undefined) throw new Error(`No part of the tests is called ${unk
 
 /** Runs a program of node_modules; its output goes through. True when it ends with 0. */
 function run(program: string, args: string[], env: NodeJS.ProcessEnv = {}): boolean {
-  const { status } = spawnSync('npx', ['--no-install', program, ...args], {
+  const { status } = spawnSync(join(ROOT, 'node_modules', '.bin', program), args, {
     cwd: ROOT,
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env },

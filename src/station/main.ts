@@ -8,8 +8,8 @@ const port = Number(process.env['PORT'] ?? 4600);
 const station = await createStation({ pageFolder: fileURLToPath(new URL('../../dist/page', import.meta.url)) });
 try {
   await station.listen({ host, port });
-  const address = station.addresses()[0];
-  console.log(`Twostep is at http://${host}:${address?.port ?? port}`);
+  const address = station.server.address();
+  console.log(`Twostep is at http://${host}:${typeof address === 'object' ? address?.port : port}`);
 } catch (error) {
   if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
   console.error(`Port ${port} is in use. Start with another one, such as PORT=${port + 1} npm start`);

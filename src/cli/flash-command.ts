@@ -1,0 +1,205 @@
+/** `twostep flash`: a release, a data file and Wi-Fi credentials go in, and a board comes up. */
+import { Bootloader } from '#device/bootloader.ts';
+import { type EntryMode } from '#device/reset.ts';
+import { FLASH_MODES, flashSizeName, parseFlashSize } from '#formats/chips.ts';
+import { FormatError } from '#formats/format-error.ts';
+import { parseWifiStore, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
+import { type Release } from '#formats/release/release.ts';
+import { bytesText } from '#messages/units.ts';
+import { readBoardState } from '#workflows/board-state.ts';
+import { type HeaderWish } from '#workflows/bootloader-plan.ts';
+import { type BootVerdict } from '#workflows/boot-watch.ts';
+import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { provision } from '#workflows/provision.ts';
+import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
+import { type Orientation } from '#workflows/roles.ts';
+import { type TableWish } from '#workflows/table-choice.ts';
+import { WorkflowError } from '#workflows/workflow-error.ts';
+import { type CommandContext } from './context.ts';
+import { identityText } from './identity-text.ts';
+import { InputError } from './input-error.ts';
+import { planRecord, planText } from './plan-text.ts';
+import { openBoardPort } from './ports/board-port.ts';
+import { readInput, readRelease } from './release-files.ts';
+
+export interface FlashOptions {
+  port: string;
+  data?: string;
+  partitions?: string;
+  wifiSsid?: string;
+  wifiPasswordStdin?: boolean;
+  wifiStore?: string;
+  orientation: Orientation;
+  flashHeader?: string;
+  flashSize?: string;
+  baud?: string;
+  before: EntryMode;
+  after: 'reset' | 'none';
+  plan?: boolean;
+}
+
+/**
+ * @throws {InputError} when what was given is refused; nothing is touched.
+ * @throws everything that `provision` throws.
+ */
+export async function flashCommand(paths: string[], options: FlashOptions, context: CommandContext): Promise<void> {
+  const { output, signal } = context;
+  const release = await readRelease(paths);
+  const wishes = await readWishes(options, context);
+  sayRelease(release, context);
+
+  const place = await openBoardPort(options.port);
+  try {
+    await place.run(async () => {
+      const board = await Bootloader.connect(place.port, {
+        clock: place.clock,
+        ports: place.source,
+        before: options.before,
+        signal,
+        ...(place.fixedBaud === undefined ? {} : { baud: place.fixedBaud }),
+        ...baudAndSize(options),
+      });
+      try {
+        output.say('board', { ...identityText(board.identity).record }, identityText(board.identity).line);
+        const state = await readBoardState(board, board.identity, { signal });
+        const plan = planProvision(release, state, wishes);
+        output.say('plan', planRecord(plan), planText(plan));
+        if (options.plan) return;
+        if (plan.objections.length > 0) throw new WorkflowError('plan-refused', 'There are objections to this plan');
+        sayUp(await runPlan(board, plan, { options, context }), plan, context);
+      } finally {
+        await board.close();
+      }
+    });
+  } finally {
+    await place.dispose();
+  }
+}
+
+async function runPlan(
+  board: Bootloader,
+  plan: FlashPlan,
+  { options, context: { output, signal } }: { options: FlashOptions; context: CommandContext },
+): Promise<BootVerdict | undefined> {
+  return provision(board, plan, {
+    signal,
+    after: options.after,
+    onProgress: ({ done, total }) => output.progress('write', done, total),
+    onStep: ({ kind, write, index, count }) => {
+      const { role, label, offset, data } = write;
+      const fields = { role, label, offset, size: data.length, index, count };
+      if (kind === 'write') output.say('write', fields, `Writing ${label} (${bytesText(data.length)})`);
+      else output.say('verify', fields, index === 0 ? `Verifying ${count} regions` : undefined);
+    },
+    onRestart: () => output.say('restart', {}, 'Verified. Restarting the board'),
+    onLine: ({ at, text, event }) =>
+      output.say('console', { at, text, ...(event ? { code: event.code } : {}) }, `  | ${text}`),
+  });
+}
+
+function sayRelease({ kind, name, version, builds }: Release, { output }: CommandContext): void {
+  const chips = builds.map(({ chip }) => chip.title).join(', ');
+  const text = `Release ${[name, version].filter(Boolean).join(' ')} (${kind}) for ${chips}`;
+  output.say('release', { kind, name, version, chips: builds.map(({ chip }) => chip.name) }, text);
+}
+
+function sayUp(verdict: BootVerdict | undefined, plan: FlashPlan, { output }: CommandContext): void {
+  if (!verdict) {
+    output.say('done', {}, 'Written and verified. The board stays in its loader');
+    return;
+  }
+  const how = {
+    'boot-check': 'Running: the release’s sign of life was seen',
+    'loaded-app': 'Running',
+    quiet: 'Probably running: five seconds without a crash or a restart',
+    unseen: 'Written and verified. Whether it runs cannot be seen: its app has no USB port',
+  }[verdict.by];
+  const unknown = plan.wifi ? '. It did not say whether it is on the network' : '';
+  const text = verdict.address === undefined ? `${how}${unknown}` : `Running, on the network as ${verdict.address}`;
+  output.say('done', { ...verdict }, text);
+}
+
+/**
+ * What the user asks for, read and checked before a port is opened.
+ *
+ * @throws {InputError} or {FormatError}.
+ */
+async function readWishes(options: FlashOptions, context: CommandContext): Promise<ProvisionOptions> {
+  const wishes: ProvisionOptions = { orientation: options.orientation, table: await tableWish(options.partitions) };
+  if (options.data !== undefined) wishes.data = { name: options.data, bytes: await readInput(options.data) };
+  if (options.flashHeader !== undefined) wishes.header = headerWish(options.flashHeader);
+  const store = wifiStore(options);
+  if (store.kind !== 'none') {
+    const password = options.wifiPasswordStdin ? await context.readPassword() : '';
+    wishes.wifi = { store, ssid: options.wifiSsid ?? '', password };
+  }
+  return wishes;
+}
+
+/** Credentials without a store go where ESP-IDF keeps its own. */
+function wifiStore({ wifiStore: text, wifiSsid, wifiPasswordStdin }: FlashOptions): WifiStore {
+  const store = parseWifiStore(text ?? (wifiSsid === undefined ? 'none' : 'idf'));
+  if (store.kind === 'none' && wifiPasswordStdin && wifiSsid === undefined) {
+    throw new InputError(
+      'wifi-ssid-missing',
+      'A Wi-Fi password without a network name',
+      'Give the name with --wifi-ssid.',
+    );
+  }
+  if (store.kind !== 'none' && wifiSsid === undefined) {
+    throw new InputError('wifi-ssid-missing', 'There is no network name to store', 'Give it with --wifi-ssid.');
+  }
+  return store;
+}
+
+async function tableWish(text: string | undefined): Promise<TableWish> {
+  if (text === undefined) return { kind: 'auto' };
+  if (text === 'two-slot' || text === 'release') return { kind: text };
+  const bytes = await readInput(text);
+  return { kind: 'csv', name: text, bytes };
+}
+
+/** `repair`, `keep`, or `mode=dio,freq=40m,size=detect` in any selection. */
+function headerWish(text: string): HeaderWish {
+  if (text === 'keep') return {};
+  if (text === 'repair') return { repair: true };
+  const wish: HeaderWish = {};
+  for (const pair of text.split(',')) {
+    const [key, value = ''] = pair.split('=');
+    const mode = FLASH_MODES.find((name) => name === value);
+    const size = value === 'detect' ? ('detect' as const) : parseFlashSize(value);
+    if (key === 'mode' && mode) wish.mode = mode;
+    else if (key === 'freq' && value !== '') wish.frequency = value;
+    else if (key === 'size' && size !== undefined) wish.size = size;
+    else {
+      throw new InputError(
+        'flash-header',
+        `"${pair}" is no setting of a flash header`,
+        'Give repair, keep, or mode=dio,freq=40m,size=detect.',
+      );
+    }
+  }
+  return wish;
+}
+
+/** @throws {InputError} `baud`, `flash-size`. */
+export function baudAndSize({ baud, flashSize }: { baud?: string; flashSize?: string }): {
+  baud?: number;
+  flashSize?: number;
+} {
+  const rate = baud === undefined || baud === 'auto' ? undefined : Number(baud);
+  if (rate !== undefined && (!Number.isInteger(rate) || rate < 9600 || rate > 6_000_000)) {
+    throw new InputError('baud', `"${baud ?? ''}" is no baud rate`, 'Give a number such as 921600, or auto.');
+  }
+  const size = flashSize === undefined ? undefined : parseFlashSize(flashSize);
+  if (flashSize !== undefined && (size === undefined || size < 0x4_0000 || flashSizeName(size).includes('.'))) {
+    throw new InputError('flash-size', `"${flashSize}" is no flash size`, 'Give one such as 4MB.');
+  }
+  return { ...(rate === undefined ? {} : { baud: rate }), ...(size === undefined ? {} : { flashSize: size }) };
+}
+
+/** Whether an error means that the input was refused: exit code 2. */
+export const isRefusal = (error: unknown): boolean =>
+  error instanceof InputError ||
+  error instanceof FormatError ||
+  (error instanceof WorkflowError && error.code === 'plan-refused');

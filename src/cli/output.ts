@@ -1,0 +1,115 @@
+/** What a command says: bars on a terminal, plain lines in a log, JSON lines with `--json`. */
+import { type ErrorMessage } from '#messages/error-message.ts';
+import { bytesText } from '#messages/units.ts';
+
+export interface Output {
+  /** Something happened; `event` and its fields are for machines, `text` for people. */
+  say(event: string, fields: Record<string, unknown>, text?: string): void;
+  /** How far the named phase is, in bytes. */
+  progress(phase: string, done: number, total: number): void;
+  error(message: ErrorMessage): void;
+}
+
+export interface OutputStreams {
+  out: { write(text: string): unknown; isTTY?: boolean; columns?: number };
+  err: { write(text: string): unknown };
+}
+
+export function createOutput(streams: OutputStreams, { json }: { json: boolean }): Output {
+  if (json) return new JsonOutput(streams);
+  return streams.out.isTTY ? new TerminalOutput(streams) : new LogOutput(streams);
+}
+
+/** Uint8Arrays never go into a record: only what is small and readable does. */
+class JsonOutput implements Output {
+  readonly #streams: OutputStreams;
+  #lastPercent = -1;
+
+  constructor(streams: OutputStreams) {
+    this.#streams = streams;
+  }
+
+  say(event: string, fields: Record<string, unknown>): void {
+    this.#streams.out.write(`${JSON.stringify({ event, ...fields })}\n`);
+  }
+
+  progress(phase: string, done: number, total: number): void {
+    const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+    if (percent === this.#lastPercent) return;
+    this.#lastPercent = percent;
+    this.say('progress', { phase, done, total });
+  }
+
+  error(message: ErrorMessage): void {
+    this.say('error', { ...message });
+  }
+}
+
+/** A line for each phase and for each tenth of it. */
+class LogOutput implements Output {
+  readonly #streams: OutputStreams;
+  #phase = '';
+  #tenth = 0;
+
+  constructor(streams: OutputStreams) {
+    this.#streams = streams;
+  }
+
+  say(_event: string, _fields: Record<string, unknown>, text?: string): void {
+    if (text !== undefined) this.#streams.out.write(`${text}\n`);
+  }
+
+  progress(phase: string, done: number, total: number): void {
+    const tenth = total === 0 ? 10 : Math.floor((10 * done) / total);
+    if (phase === this.#phase && tenth === this.#tenth) return;
+    this.#phase = phase;
+    this.#tenth = tenth;
+    this.#streams.out.write(`${phase}: ${bytesText(done)} of ${bytesText(total)} (${tenth * 10} %)\n`);
+  }
+
+  error(message: ErrorMessage): void {
+    writeError(this.#streams, message);
+  }
+}
+
+class TerminalOutput implements Output {
+  readonly #streams: OutputStreams;
+  #bar = '';
+
+  constructor(streams: OutputStreams) {
+    this.#streams = streams;
+  }
+
+  say(_event: string, _fields: Record<string, unknown>, text?: string): void {
+    if (text === undefined) return;
+    this.#clear();
+    this.#streams.out.write(`${text}\n`);
+    this.#streams.out.write(this.#bar);
+  }
+
+  progress(phase: string, done: number, total: number): void {
+    const share = total === 0 ? 1 : done / total;
+    const tail = ` ${Math.floor(100 * share)
+      .toString()
+      .padStart(3)} %  ${bytesText(done)} of ${bytesText(total)}`;
+    const width = Math.max(8, Math.min(40, (this.#streams.out.columns ?? 80) - phase.length - tail.length - 2));
+    const filled = Math.round(width * share);
+    this.#clear();
+    this.#bar = share >= 1 ? '' : `${phase} ${'█'.repeat(filled)}${'░'.repeat(width - filled)}${tail}`;
+    this.#streams.out.write(this.#bar);
+  }
+
+  error(message: ErrorMessage): void {
+    this.#clear();
+    this.#bar = '';
+    writeError(this.#streams, message);
+  }
+
+  #clear(): void {
+    if (this.#bar !== '') this.#streams.out.write('\r\u001b[K');
+  }
+}
+
+function writeError({ err }: OutputStreams, { what, state, todo, code }: ErrorMessage): void {
+  err.write(`${[what, state, todo].filter(Boolean).join('\n')}\n[${code}]\n`);
+}

@@ -1,0 +1,70 @@
+/** From `--port` to a port that a session can be opened on. */
+import { type Clock, systemClock } from '#clock.ts';
+import { type Port, type PortSource } from '#device/port.ts';
+import { ModelClock } from '#model-clock.ts';
+import { VirtualBench } from '#sim/virtual-bench.ts';
+import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { openFlashFile } from '../flash-file.ts';
+import { InputError } from '../input-error.ts';
+import { DEMO_NETWORK, parsePortName, type PortName } from './port-name.ts';
+import { NodePortSource } from './serial-port.ts';
+import { TcpPort } from './tcp-port.ts';
+
+export interface BoardPlace {
+  readonly port: Port;
+  /** Where the board's port is found again when it leaves and comes back. */
+  readonly source?: PortSource;
+  readonly clock: Clock;
+  /** The rate cannot be changed on this port. */
+  readonly fixedBaud?: number;
+  /** Runs the work; for a virtual board in modelled time, which takes as long as its computing does. */
+  run(work: () => Promise<void>): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+/** Flash of a virtual board that has no file yet. */
+const VIRTUAL_FLASH_SIZE = 0x40_0000;
+
+/**
+ * @throws {InputError} when the name makes no sense.
+ */
+export async function openBoardPort(text: string): Promise<BoardPlace> {
+  const name = parsePortName(text);
+  switch (name.kind) {
+    case 'serial': {
+      const source = new NodePortSource();
+      return { ...onSystemTime(await source.named(name.path)), source, dispose: async () => source.dispose() };
+    }
+    case 'tcp':
+      // Without control lines nobody at the other end changes the rate.
+      return { ...onSystemTime(new TcpPort(name.uart, name.control)), ...(name.control ? {} : { fixedBaud: 115_200 }) };
+    case 'virtual':
+      return openVirtual(name);
+  }
+}
+
+const onSystemTime = (port: Port): BoardPlace => ({
+  port,
+  clock: systemClock,
+  run: (work) => work(),
+  dispose: async () => undefined,
+});
+
+async function openVirtual({ chip, wiring, file }: Extract<PortName, { kind: 'virtual' }>): Promise<BoardPlace> {
+  const flash = await openFlashFile(file, VIRTUAL_FLASH_SIZE);
+  const clock = new ModelClock();
+  const board = new VirtualEsp32({ chip, clock, wiring, flash: flash.bytes, network: { accessPoint: DEMO_NETWORK } });
+  const bench = new VirtualBench(board);
+  const port = bench.portOf(board);
+  if (!port) throw new InputError('port-name', 'The virtual board is not on the bus');
+  return {
+    port,
+    source: bench,
+    clock,
+    run: (work) => clock.run(work),
+    dispose: async () => {
+      board.powerCut();
+      await flash.save();
+    },
+  };
+}

@@ -1,0 +1,146 @@
+/** The commands, their options and what the exit code says. */
+import { errorMessage, isAbort } from '#messages/error-message.ts';
+import { Command, CommanderError, Option } from 'commander';
+import { type Readable } from 'node:stream';
+import { type CommandContext } from './context.ts';
+import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
+import { identifyCommand, type IdentifyOptions } from './identify-command.ts';
+import { InputError } from './input-error.ts';
+import { createOutput, type OutputStreams } from './output.ts';
+import { readSecretLine } from './secret-line.ts';
+import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
+
+export const EXIT = { done: 0, failed: 1, refused: 2, aborted: 130 } as const;
+
+export interface CommandLine {
+  streams: OutputStreams;
+  stdin: Readable;
+  /** Registers what happens on Ctrl-C. */
+  onInterrupt: (callback: () => void) => void;
+}
+
+const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
+
+/**
+ * Runs one command.
+ *
+ * @returns the exit code: 0 done, 1 the job failed, 2 the input was refused, 130 aborted.
+ */
+export async function runCommandLine(args: string[], line: CommandLine): Promise<number> {
+  const abort = new AbortController();
+  line.onInterrupt(() => abort.abort());
+  let output = createOutput(line.streams, { json: false });
+  const context = (json = false): CommandContext => {
+    output = createOutput(line.streams, { json });
+    return { output, signal: abort.signal, readPassword: () => readSecretLine(line) };
+  };
+  const program = createProgram(line.streams, context);
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT.done;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.refused;
+    if (isAbort(error)) {
+      output.error({
+        what: 'Aborted.',
+        state: 'If a write had begun, the flash is half-written.',
+        todo: 'Run the same command again to finish it.',
+        code: 'aborted',
+      });
+      return EXIT.aborted;
+    }
+    if (error instanceof InputError) {
+      output.error({
+        what: `${error.message}.`,
+        state: 'Nothing was touched.',
+        code: error.code,
+        ...(error.todo ? { todo: error.todo } : {}),
+      });
+    } else {
+      output.error(errorMessage(error));
+    }
+    return isRefusal(error) ? EXIT.refused : EXIT.failed;
+  }
+}
+
+function createProgram(streams: OutputStreams, context: (json?: boolean) => CommandContext): Command {
+  const program = new Command('twostep')
+    .description('Provision two-slot ESP32 boards over a serial port')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void streams.out.write(text),
+      writeErr: (text) => void streams.err.write(text),
+    })
+    .showHelpAfterError('(see --help)');
+
+  const before = (): Option =>
+    new Option('--before <how>', 'how the board is brought into download mode')
+      .choices(['auto', 'classic', 'tight', 'usb', 'none'])
+      .default('auto');
+
+  program
+    .command('flash')
+    .description('write a release, data and Wi-Fi credentials, and watch the board come up')
+    .argument(
+      '<release...>',
+      'an ESP-IDF build folder, an Arduino or PlatformIO output, a merged image, or an app image',
+    )
+    .requiredOption('--port <port>', PORT_HELP)
+    .option('--data <file>', 'data for the second slot')
+    .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
+    .option('--wifi-ssid <name>', 'network that the board should join')
+    .option('--wifi-password-stdin', 'read its password from standard input')
+    .option('--wifi-store <store>', 'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY')
+    .addOption(
+      new Option('--orientation <which>', 'keep a swapped board swapped, or put app and data back')
+        .choices(['keep', 'normal'])
+        .default('keep'),
+    )
+    .option('--flash-header <change>', 'boot loader header: keep, repair, or mode=dio,freq=40m,size=detect')
+    .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
+    .option('--baud <rate>', 'rate for the work, or auto', 'auto')
+    .addOption(before())
+    .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
+    .option('--plan', 'only show what would be written, kept and lost')
+    .option('--json', 'one JSON object a line')
+    .action((paths: string[], options: FlashOptions & { json?: boolean }) =>
+      flashCommand(paths, options, context(options.json)),
+    );
+
+  program
+    .command('identify')
+    .description('what the board is and what lies in its flash; changes nothing')
+    .requiredOption('--port <port>', PORT_HELP)
+    .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
+    .option('--baud <rate>', 'rate for the work, or auto', 'auto')
+    .addOption(before())
+    .option('--json', 'one JSON object a line')
+    .action((options: IdentifyOptions & { json?: boolean }) => identifyCommand(options, context(options.json)));
+
+  program
+    .command('virtual')
+    .description('a virtual board as a process: its UART on a TCP port, modem lines and baud rate on another')
+    .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
+    .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
+    .option('--flash-size <size>', 'size of the flash', '4MB')
+    .option('--listen <address>', 'HOST:PORT of the UART', '127.0.0.1:5555')
+    .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
+    .addOption(
+      new Option('--boot <how>', 'whether the boot button is held at power-on')
+        .choices(['download', 'normal'])
+        .default('normal'),
+    )
+    .option('--wifi <ssid:password>', 'the network that the board finds')
+    .addOption(
+      new Option(
+        '--wiring <how>',
+        'a USB bridge, or the USB of the chip itself, which leaves and returns at each reset',
+      )
+        .choices(['uart', 'usb-serial-jtag'])
+        .default('uart'),
+    )
+    .option('--json', 'one JSON object a line')
+    .action((options: VirtualOptions & { json?: boolean }) => virtualCommand(options, context(options.json)));
+
+  return program;
+}

@@ -1,0 +1,54 @@
+/** A password from standard input: never echoed, never kept. */
+import { type Readable } from 'node:stream';
+import { InputError } from './input-error.ts';
+import { type OutputStreams } from './output.ts';
+
+interface SecretSource {
+  stdin: Readable & { isTTY?: boolean; setRawMode?: (on: boolean) => unknown };
+  streams: OutputStreams;
+}
+
+/** Longer than any Wi-Fi password: somebody piped the wrong file. */
+const MAX_LENGTH = 1024;
+
+/**
+ * The first line of `stdin`, without its line end; an empty one means an open network. On a terminal it is read without echo.
+ *
+ * @throws {InputError} `password-not-text`.
+ */
+export async function readSecretLine({ stdin, streams }: SecretSource): Promise<string> {
+  if (stdin.isTTY) streams.err.write('Wi-Fi password: ');
+  const chunks: Buffer[] = [];
+  if (stdin.isTTY) stdin.setRawMode?.(true);
+  try {
+    for await (const chunk of stdin as AsyncIterable<Buffer>) {
+      const bytes = Buffer.from(chunk);
+      // Ctrl-C does not make a signal in raw mode.
+      if (stdin.isTTY && bytes.includes(3)) throw new DOMException('Aborted at the password', 'AbortError');
+      chunks.push(bytes);
+      if (/[\r\n]/.test(bytes.toString('latin1')) || Buffer.concat(chunks).length > MAX_LENGTH) break;
+    }
+  } finally {
+    if (stdin.isTTY) {
+      stdin.setRawMode?.(false);
+      streams.err.write('\n');
+    }
+  }
+  const [line = ''] = Buffer.concat(chunks)
+    .toString('utf8')
+    .split(/\r?\n|\r/);
+  if (line.length > MAX_LENGTH || line.includes('\ufffd') || line.includes('\0')) {
+    throw new InputError('password-not-text', 'Standard input does not begin with a line of text');
+  }
+  // In raw mode backspace is a character like any other.
+  return stdin.isTTY ? applyBackspaces(line) : line;
+}
+
+function applyBackspaces(line: string): string {
+  const kept: string[] = [];
+  for (const character of line) {
+    if (character === '\u007f' || character === '\b') kept.pop();
+    else kept.push(character);
+  }
+  return kept.join('');
+}

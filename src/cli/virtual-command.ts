@@ -1,0 +1,72 @@
+/** `twostep virtual`: a virtual board as a process, for any tool that speaks the boot loader's protocol over TCP. */
+import { systemClock } from '#clock.ts';
+import { parseFlashSize } from '#formats/chips.ts';
+import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { type CommandContext } from './context.ts';
+import { openFlashFile } from './flash-file.ts';
+import { InputError } from './input-error.ts';
+import { parseTcpAddress, parseVirtualChip, parseWifiNetwork } from './ports/port-name.ts';
+import { serveBoard } from './virtual-server.ts';
+
+export interface VirtualOptions {
+  chip: string;
+  flash?: string;
+  flashSize: string;
+  listen: string;
+  control?: string;
+  boot: 'download' | 'normal';
+  wifi?: string;
+  wiring: 'uart' | 'usb-serial-jtag';
+}
+
+/**
+ * Serves until it is interrupted, which is its ordinary end.
+ *
+ * @throws {InputError} when an option makes no sense.
+ */
+export async function virtualCommand(options: VirtualOptions, { output, signal }: CommandContext): Promise<void> {
+  const chip = parseVirtualChip(options.chip);
+  const size = parseFlashSize(options.flashSize);
+  if (size === undefined || size < 0x10_0000 || Math.log2(size) % 1 !== 0) {
+    throw new InputError('flash-size', `"${options.flashSize}" is no flash size`, 'Give one such as 4MB.');
+  }
+  if (options.wiring === 'usb-serial-jtag' && chip === 'esp32') {
+    throw new InputError(
+      'wiring',
+      'The ESP32 has no USB of its own',
+      'Leave --wiring out, or choose esp32s3 or esp32c3.',
+    );
+  }
+  const listen = parseTcpAddress(options.listen);
+  const control = options.control === undefined ? undefined : parseTcpAddress(options.control);
+  const accessPoint = options.wifi === undefined ? undefined : parseWifiNetwork(options.wifi);
+
+  const file = await openFlashFile(options.flash, size);
+  const board = new VirtualEsp32({
+    chip,
+    clock: systemClock,
+    flash: file.bytes,
+    boot: options.boot,
+    wiring: options.wiring,
+    ...(accessPoint ? { network: { accessPoint } } : {}),
+  });
+  const stopSaving = file.keepSaved();
+  try {
+    const server = await serveBoard(board, { uart: listen, ...(control ? { control } : {}) });
+    const { uart, control: lines } = server.addresses;
+    const fields = { chip, flashSize: file.bytes.length, uart, control: lines };
+    output.say(
+      'listening',
+      fields,
+      `A virtual ${board.chip.name} listens on ${uart}${lines ? `, modem lines on ${lines}` : ''}`,
+    );
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await server.close();
+  } finally {
+    board.powerCut();
+    await stopSaving();
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * A virtual board on two TCP ports: bytes of its UART on one; modem lines, baud rate and plugging as JSON lines on the other.
+ * The host is the client of both. One at a time, as a serial port has one owner.
+ */
+import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import * as v from 'valibot';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { type TcpAddress } from './ports/tcp-port.ts';
+
+export interface BoardServer {
+  /** `HOST:PORT` of each, with the port that was really taken. */
+  readonly addresses: { uart: string; control?: string };
+  close(): Promise<void>;
+}
+
+/** A line from the host. `at` tells after how many UART bytes it holds; without it, at once. */
+const HostLineSchema = v.object({
+  event: v.string(),
+  dtr: v.optional(v.boolean()),
+  rts: v.optional(v.boolean()),
+  baud: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  at: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+});
+type HostLine = v.InferOutput<typeof HostLineSchema>;
+
+const MAX_LINE = 4096;
+
+export async function serveBoard(
+  board: VirtualEsp32,
+  { uart, control }: { uart: TcpAddress; control?: TcpAddress },
+): Promise<BoardServer> {
+  const host = new HostSide(board);
+  const servers = [await listen(uart, (socket) => host.takeUart(socket))];
+  try {
+    if (control) servers.push(await listen(control, (socket) => host.takeControl(socket)));
+  } catch (error) {
+    servers[0]?.close();
+    throw error;
+  }
+  const [first, second] = servers.map(addressOf);
+  return {
+    addresses: { uart: first ?? '', ...(second === undefined ? {} : { control: second }) },
+    async close() {
+      host.hangUp();
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    },
+  };
+}
+
+/** What the host does on both connections, in the order in which it did it. */
+class HostSide {
+  readonly #board: VirtualEsp32;
+  #uart: Socket | undefined;
+  #control: Socket | undefined;
+  /** UART bytes since the connection was made, and the lines that wait for more of them. */
+  #received = 0;
+  #waiting: HostLine[] = [];
+  #lines = { dtr: false, rts: false };
+
+  constructor(board: VirtualEsp32) {
+    this.#board = board;
+    board.onPresence = (present) => this.#presence(present);
+    board.line.hostFollows = true;
+  }
+
+  takeUart(socket: Socket): void {
+    if (this.#uart) {
+      socket.destroy();
+      return;
+    }
+    this.#uart = socket;
+    this.#received = 0;
+    socket.setNoDelay(true);
+    this.#attach();
+    socket.on('data', (bytes) => this.#bytes(Uint8Array.from(bytes)));
+    // A reset connection is a closed one.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#uart = undefined;
+      this.#waiting = [];
+      this.#board.attach(undefined);
+    });
+  }
+
+  takeControl(socket: Socket): void {
+    if (this.#control) {
+      socket.destroy();
+      return;
+    }
+    this.#control = socket;
+    // Only a host with a control connection can say at which rate it listens.
+    this.#board.line.hostFollows = false;
+    socket.setEncoding('utf8');
+    let text = '';
+    socket.on('data', (chunk: Buffer | string) => {
+      text += chunk.toString();
+      const lines = text.split('\n');
+      text = lines.pop() ?? '';
+      if (text.length > MAX_LINE) socket.destroy();
+      for (const line of lines) this.#line(line);
+    });
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.#control = undefined;
+      this.#board.line.hostFollows = true;
+      this.#setLines({ dtr: false, rts: false });
+    });
+  }
+
+  hangUp(): void {
+    this.#uart?.destroy();
+    this.#control?.destroy();
+  }
+
+  #attach(): void {
+    const socket = this.#uart;
+    if (!socket) return;
+    this.#board.attach({ receive: (bytes) => void socket.write(bytes), lost: () => undefined });
+  }
+
+  /** A native-USB board left the bus, or is back: the host's bridge plugs its port accordingly. */
+  #presence(present: boolean): void {
+    this.#control?.write(`${JSON.stringify(present ? { plug: true } : { unplug: true })}\n`);
+    if (present) this.#attach();
+  }
+
+  /** Bytes up to the one where the next waiting line holds, that line, and so on. */
+  #bytes(bytes: Uint8Array): void {
+    let rest = bytes;
+    while (rest.length > 0) {
+      const next = this.#waiting[0];
+      const until = next ? Math.min(rest.length, Math.max(0, next.at - this.#received)) : rest.length;
+      this.#board.hostWrites(rest.subarray(0, until));
+      this.#received += until;
+      rest = rest.subarray(until);
+      this.#applyDue();
+    }
+  }
+
+  #line(text: string): void {
+    const line = parseLine(text);
+    if (!line) return;
+    this.#waiting.push(line);
+    this.#applyDue();
+  }
+
+  #applyDue(): void {
+    for (let next = this.#waiting[0]; next && next.at <= this.#received; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#apply(next);
+    }
+  }
+
+  #apply({ event, dtr, rts, baud }: HostLine): void {
+    if (event === 'modem') this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });
+    else if (event === 'baud' && baud !== undefined) this.#board.setHostBaud(baud);
+    else if (event === 'close') this.#setLines({ dtr: false, rts: false });
+  }
+
+  #setLines(lines: { dtr: boolean; rts: boolean }): void {
+    this.#lines = lines;
+    this.#board.setModemLines(lines);
+  }
+}
+
+/** One JSON line, or nothing when it is none: a stray line must not take the board down. */
+function parseLine(text: string): HostLine | undefined {
+  try {
+    const parsed = v.safeParse(HostLineSchema, JSON.parse(text));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    // Not JSON.
+    return undefined;
+  }
+}
+
+function listen({ host, port }: TcpAddress, onSocket: (socket: Socket) => void): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(onSocket);
+    server.once('error', reject);
+    server.listen(port, host, () => resolve(server));
+  });
+}
+
+function addressOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo;
+  return `${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+}

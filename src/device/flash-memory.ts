@@ -1,0 +1,35 @@
+/** Flash as the workflows see it: a live chip, a backup in memory, a file. All offsets and lengths are bytes. */
+
+/** How far a job is, in bytes that are done for good (acknowledged, not merely sent). */
+export interface Progress {
+  done: number;
+  total: number;
+}
+
+export interface JobOptions {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Smallest unit that NOR flash erases. */
+export const SECTOR_SIZE = 0x1000;
+
+export interface FlashMemory {
+  /** Bytes from 0 to the end of the chip. */
+  readonly size: number;
+
+  /** Reads any range inside the chip. */
+  read(offset: number, length: number, options?: JobOptions): Promise<Uint8Array>;
+
+  /**
+   * Writes `data`; `offset` must be a multiple of `SECTOR_SIZE`. What the last sector holds behind the data is erased to FF.
+   * After an abort the range is half-written.
+   */
+  write(offset: number, data: Uint8Array, options?: JobOptions): Promise<void>;
+
+  /** Erases to FF; `offset` and `length` must be multiples of `SECTOR_SIZE`. */
+  erase(offset: number, length: number, options?: JobOptions): Promise<void>;
+
+  /** MD5 of a range as the board itself computes it, 32 lower-case hex digits. */
+  md5(offset: number, length: number, options?: JobOptions): Promise<string>;
+}

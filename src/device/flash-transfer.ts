@@ -1,0 +1,148 @@
+/**
+ * One transfer to or from the flash through the stub, without any second try (flash-jobs.ts has those).
+ * What the stub of esptool-js 0.7.0 does with each command: experiments with it, see the header of bootloader.ts.
+ */
+import { md5 } from '@noble/hashes/legacy.js';
+import { type Clock } from '#clock.ts';
+import { concatBytes, equalBytes, toHex } from '#formats/bytes.ts';
+import { DeviceError, isDeviceError } from './device-error.ts';
+import { blockChecksum, type LoaderCommands, MAGIC_REGISTER, Op, words } from './loader-commands.ts';
+
+/**
+ * Stub codes for a block that was not used, because it did not arrive as it was sent: length of the frame (C0), checksum
+ * (C1), length word and body (C9). The codes of work that failed late are others.
+ */
+const NOT_USED = new Set([0xc0, 0xc1, 0xc9]);
+const BLOCK_TRIES = 4;
+
+/** Milliseconds that any command may take besides its work. */
+const BASE_MS = 3000;
+/**
+ * Slowest flash by its data sheet (W25Q class, maxima), milliseconds a byte: 400 ms to erase a sector, 2 s to erase
+ * 64 KiB, 3 ms to write 256 bytes. The first 64 KiB may go by sectors.
+ */
+const SECTOR_ERASE_MS_PER_BYTE = 400 / 0x1000;
+const BLOCK_ERASE_MS_PER_BYTE = 2000 / 0x1_0000;
+const PROGRAM_MS_PER_BYTE = 3 / 256;
+/** ESP32 at its slowest, as esptool assumes. */
+const MD5_MS_PER_BYTE = 0.008;
+/** How much more than the average of its transfer one block may expand to. */
+const UNEVENNESS = 4;
+
+/** Bytes of a frame of a read; the stub takes no more. */
+const READ_FRAME = 0x1000;
+
+/** Zlib stream of the bytes; the work is done in another thread. */
+export async function deflate(clock: Clock, data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
+  return new Uint8Array(await clock.outside(new Response(stream).arrayBuffer()));
+}
+
+export interface WriteTransfer {
+  offset: number;
+  /** A multiple of four bytes. */
+  data: Uint8Array<ArrayBuffer>;
+  blockSize: number;
+  /** Gets the share of the transfer that is acknowledged, 0 to 1. */
+  onShare: (share: number) => void;
+}
+
+/**
+ * Erases the sectors that `data` touches, and writes it. Not verified.
+ *
+ * @throws {DeviceError} `command-refused`, also for what the stub found out too late for the block concerned; `no-reply`.
+ */
+export async function writeTransfer(clock: Clock, commands: LoaderCommands, transfer: WriteTransfer): Promise<void> {
+  const { offset, data, blockSize, onShare } = transfer;
+  const packed = await deflate(clock, data);
+  const compressed = packed.length < data.length;
+  const body = compressed ? packed : data;
+  const ops = compressed
+    ? { begin: Op.DeflateBegin, block: Op.DeflateData, end: Op.DeflateEnd }
+    : { begin: Op.FlashBegin, block: Op.FlashData, end: Op.FlashEnd };
+  const blocks = Math.ceil(body.length / blockSize);
+  const timeoutMs = BASE_MS + workMs(Math.min(data.length, (UNEVENNESS * data.length) / blocks));
+
+  await commands.command(ops.begin, words(data.length, blocks, blockSize, offset), { timeoutMs });
+  for (let index = 0; index < blocks; index++) {
+    const block = body.subarray(index * blockSize, (index + 1) * blockSize);
+    await sendBlock(commands, { op: ops.block, block, index, timeoutMs });
+    // Taken, not yet written: the last block counts when the digest is right.
+    if (index + 1 < blocks) onShare((index + 1) / blocks);
+  }
+  // The stub answers before it writes: the error of the last block comes with the next command, which it does not execute.
+  await commands.readRegister(MAGIC_REGISTER, timeoutMs);
+  await commands.command(ops.end, words(1), { timeoutMs: BASE_MS });
+}
+
+/** Longest time in which so many bytes are erased and written. */
+function workMs(bytes: number): number {
+  const bySectors = Math.min(bytes, 0x1_0000);
+  return (
+    SECTOR_ERASE_MS_PER_BYTE * bySectors + BLOCK_ERASE_MS_PER_BYTE * (bytes - bySectors) + PROGRAM_MS_PER_BYTE * bytes
+  );
+}
+
+async function sendBlock(
+  commands: LoaderCommands,
+  { op, block, index, timeoutMs }: { op: number; block: Uint8Array; index: number; timeoutMs: number },
+): Promise<void> {
+  const payload = concatBytes(words(block.length, index, 0, 0), block);
+  const checksum = blockChecksum(block);
+  const lineMs = (payload.length * 11_000) / commands.link.baudrate;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await commands.command(op, payload, { checksum, timeoutMs: timeoutMs + 2 * lineMs });
+      return;
+    } catch (error) {
+      // The stub does not look at sequence numbers: only a block that it surely did not use may be sent again.
+      const notUsed = isDeviceError(error, 'command-refused') && NOT_USED.has(error.details.status ?? 0);
+      if (!notUsed || attempt >= BLOCK_TRIES) throw error;
+    }
+  }
+}
+
+/** Erases whole sectors; both numbers are multiples of 4096 inside the chip, which the stub does not check. */
+export async function eraseTransfer(commands: LoaderCommands, offset: number, length: number): Promise<void> {
+  await commands.command(Op.EraseRegion, words(offset, length), {
+    timeoutMs: BASE_MS + workMs(length),
+  });
+}
+
+/** Digest of a range as the board computes it. */
+export async function md5Transfer(commands: LoaderCommands, offset: number, length: number): Promise<string> {
+  const timeoutMs = BASE_MS + MD5_MS_PER_BYTE * length;
+  const reply = await commands.command(Op.Md5, words(offset, length, 0, 0), { timeoutMs, dataLength: 16 });
+  return toHex(reply.data);
+}
+
+/**
+ * Reads a range and compares it with the digest that the stub sends at the end.
+ *
+ * @throws {DeviceError} `read-corrupt`, `bad-reply`, `no-reply`, `command-refused`.
+ */
+export async function readTransfer(
+  commands: LoaderCommands,
+  { into, offset, onRead }: { into: Uint8Array; offset: number; onRead: (received: number) => void },
+): Promise<void> {
+  const lineMs = (READ_FRAME * 11_000) / commands.link.baudrate;
+  const timeoutMs = 1000 + 2 * lineMs;
+  await commands.command(Op.ReadFlash, words(offset, into.length, READ_FRAME, 1), { timeoutMs });
+  for (let received = 0; received < into.length;) {
+    const frame = await commands.link.read(timeoutMs);
+    if (frame.length !== Math.min(READ_FRAME, into.length - received)) {
+      throw new DeviceError('bad-reply', `A frame of ${frame.length} bytes came`, { details: { offset } });
+    }
+    into.set(frame, received);
+    received += frame.length;
+    await commands.sendFrame(words(received));
+    if (received < into.length) onRead(received);
+  }
+  // Left unread it would be in the way of the next command.
+  const digest = await commands.link.read(timeoutMs);
+  if (!equalBytes(digest, md5(into))) {
+    throw new DeviceError('read-corrupt', 'What was read differs from what the board sent', {
+      details: { offset, length: into.length },
+    });
+  }
+}

@@ -1,0 +1,273 @@
+/**
+ * Commands to the ROM loader or the stub, one at a time, with the status of the answer made plain.
+ *
+ * esptool-js does the packets, the chip definitions and the stub images. What it times by the machine's clock or answers
+ * with a text only (sync, stub upload, status) is done here. Sources: esptool's serial protocol; experiments with the
+ * mask ROM and with the stub of esptool-js 0.7.0.
+ */
+import { ESPError, ESPLoader, getStubJsonByChipName, type ROM, UnsupportedCommandError } from 'esptool-js';
+import { type Clock } from '#clock.ts';
+import { concatBytes, writeU32 } from '#formats/bytes.ts';
+import { DeviceError, isDeviceError } from './device-error.ts';
+import { type Link, ROM_BAUD } from './link.ts';
+import { SLIP_BORDER } from './slip.ts';
+
+export const Op = {
+  FlashBegin: 0x02,
+  FlashData: 0x03,
+  FlashEnd: 0x04,
+  MemBegin: 0x05,
+  MemEnd: 0x06,
+  MemData: 0x07,
+  Sync: 0x08,
+  SpiSetParams: 0x0b,
+  SpiAttach: 0x0d,
+  ChangeBaud: 0x0f,
+  DeflateBegin: 0x10,
+  DeflateData: 0x11,
+  DeflateEnd: 0x12,
+  Md5: 0x13,
+  SecurityInfo: 0x14,
+  EraseRegion: 0xd1,
+  ReadFlash: 0xd2,
+} as const;
+
+/** Register that tells some chips apart, and that every loader reads without harm. */
+export const MAGIC_REGISTER = 0x4000_1000;
+
+/** Milliseconds for commands that do nothing long; esptool's 3 s would make a failed connect too slow. */
+const COMMAND_MS = 1000;
+/** Milliseconds for an answer to SYNC. */
+const SYNC_MS = 100;
+/** esptool's SYNC: four bytes that say it is one, then a pattern from which the ROM measures the rate. */
+const SYNC_PAYLOAD = concatBytes(Uint8Array.of(0x07, 0x07, 0x12, 0x20), new Uint8Array(32).fill(0x55));
+/** Start value of the checksum of data blocks. */
+const CHECKSUM_SEED = 0xef;
+/** What the stub says when it runs: OHAI. */
+const STUB_GREETING = Uint8Array.of(0x4f, 0x48, 0x41, 0x49);
+
+export interface CommandReply {
+  value: number;
+  /** Data between the value and the status. */
+  data: Uint8Array;
+}
+
+export interface CommandOptions {
+  timeoutMs?: number;
+  /** Of data blocks. */
+  checksum?: number;
+  /** Bytes of data that the answer must have before its status; a function where that depends on the length of the whole. */
+  dataLength?: number | ((bodyLength: number) => number);
+}
+
+/** Little-endian 32-bit words one after the other. */
+export function words(...values: number[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(4 * values.length);
+  values.forEach((value, index) => writeU32(bytes, 4 * index, value));
+  return bytes;
+}
+
+/** XOR over the bytes, as data blocks carry it. */
+export function blockChecksum(data: Uint8Array): number {
+  let sum = CHECKSUM_SEED;
+  for (const byte of data) sum ^= byte;
+  return sum;
+}
+
+export class LoaderCommands {
+  readonly link: Link;
+  /** esptool-js's own, for its chip definitions: they read registers through it. */
+  readonly loader: ESPLoader;
+  readonly #clock: Clock;
+  /** Whether a stub runs on the board; it answers SYNC with 0 where a ROM does not. */
+  isStub = false;
+
+  constructor(link: Link, clock: Clock) {
+    this.link = link;
+    this.#clock = clock;
+    const silent = { clean: () => undefined, writeLine: () => undefined, write: () => undefined };
+    this.loader = new ESPLoader({ transport: link, baudrate: ROM_BAUD, romBaudrate: ROM_BAUD, terminal: silent });
+    this.loader.DEFAULT_TIMEOUT = COMMAND_MS;
+  }
+
+  /**
+   * Sends a command and waits for its answer.
+   *
+   * @throws {DeviceError} `command-refused` with the status, `command-unknown`, `bad-reply`, `no-reply`, `port-lost`.
+   */
+  async command(op: number, payload: Uint8Array, options: CommandOptions = {}): Promise<CommandReply> {
+    const { timeoutMs = COMMAND_MS, checksum = 0 } = options;
+    const [value, body] = await this.#exchange(op, payload, { checksum, timeoutMs });
+    const { dataLength: wanted = 0 } = options;
+    const dataLength = typeof wanted === 'function' ? wanted(body.length) : wanted;
+    // An answer that fails carries its status alone, wherever data were due (but for the ROM's MD5, which sends old data).
+    const statusAt = body.length >= dataLength + 2 ? dataLength : 0;
+    const status = body[statusAt];
+    if (body.length < 2 || status === undefined) {
+      throw new DeviceError('bad-reply', 'The answer has no status', { details: { command: op } });
+    }
+    if (status !== 0) throw refusal(op, body.subarray(statusAt));
+    if (body.length < dataLength + 2) {
+      throw new DeviceError('bad-reply', `The answer has ${body.length} bytes`, { details: { command: op } });
+    }
+    return { value: value >>> 0, data: body.subarray(0, dataLength) };
+  }
+
+  /** The value of a register. */
+  async readRegister(address: number, timeoutMs = COMMAND_MS): Promise<number> {
+    return (await this.command(READ_REGISTER, words(address), { timeoutMs })).value;
+  }
+
+  /**
+   * Does something with esptool-js's loader, e.g. one of its chip definitions.
+   *
+   * @throws {DeviceError} `bad-reply`, `command-unknown`, `no-reply`, `port-lost`.
+   */
+  async through<T>(work: (loader: ESPLoader) => Promise<T>): Promise<T> {
+    try {
+      return await work(this.loader);
+    } catch (error) {
+      throw translate(error);
+    }
+  }
+
+  /** Sends a plain frame that is no command, e.g. the acknowledge of a read. */
+  async sendFrame(frame: Uint8Array): Promise<void> {
+    await this.link.write(frame);
+  }
+
+  /**
+   * Says SYNC up to `tries` times.
+   *
+   * @returns whether the loader answers; `isStub` is set then
+   */
+  async sync(tries: number): Promise<boolean> {
+    for (let attempt = 0; attempt < tries; attempt++) {
+      if (await this.#syncOnce()) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Gets back into step with a stub after a time-out. A stray border makes a stub deaf until a second one comes, so a
+   * lone border is tried as well; a stub in the middle of a read swallows the first SYNC; one that erases answers late.
+   *
+   * @returns whether it answers again
+   */
+  async resync(): Promise<boolean> {
+    for (const withBorder of [false, false, true, false, true, false, false, true]) {
+      if (withBorder) await this.link.send(SLIP_BORDER);
+      if (!(await this.#syncOnce())) continue;
+      await this.link.drainInput();
+      // The first command after a failed transfer may be given that transfer's error.
+      if ((await this.#answersRegister()) || (await this.#answersRegister())) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Uploads the stub of esptool-js and starts it.
+   *
+   * @throws {DeviceError} `stub-failed` when it does not greet, or there is none for the chip.
+   */
+  async startStub(chip: ROM, revision: number | undefined): Promise<void> {
+    const stub = await this.#clock.outside(getStubJsonByChipName(chip.CHIP_NAME, revision));
+    if (!stub) throw new DeviceError('stub-failed', `There is no stub for ${chip.CHIP_NAME}`);
+    await this.#uploadToRam(stub.decodedText, stub.text_start);
+    await this.#uploadToRam(stub.decodedData, stub.data_start);
+    await this.command(Op.MemEnd, words(0, stub.entry));
+    const greeting = await this.link.read(COMMAND_MS);
+    if (greeting.length !== STUB_GREETING.length || greeting.some((byte, index) => byte !== STUB_GREETING[index])) {
+      throw new DeviceError('stub-failed', 'The stub did not start');
+    }
+    this.isStub = true;
+    this.loader.IS_STUB = true;
+  }
+
+  /** Tells the stub the new rate, at the old one; the port has to follow. */
+  async announceBaud(baud: number): Promise<void> {
+    await this.command(Op.ChangeBaud, words(baud, this.isStub ? this.link.baudrate : 0));
+  }
+
+  async #exchange(
+    op: number,
+    payload: Uint8Array,
+    { checksum, timeoutMs }: { checksum: number; timeoutMs: number },
+  ): Promise<[number, Uint8Array]> {
+    try {
+      return await this.loader.command(op, payload, checksum, true, timeoutMs);
+    } catch (error) {
+      throw translate(error, op);
+    }
+  }
+
+  async #syncOnce(): Promise<boolean> {
+    let isStub: boolean;
+    try {
+      const [value] = await this.#exchange(Op.Sync, SYNC_PAYLOAD, { checksum: 0, timeoutMs: SYNC_MS });
+      isStub = value === 0;
+    } catch (error) {
+      if (!isDeviceError(error, 'no-reply', 'bad-reply', 'command-unknown')) throw error;
+      return false;
+    }
+    try {
+      // Seven more answers come to the one SYNC; it does not matter when there are fewer (old stubs send one).
+      for (let more = 0; more < 7; more++) {
+        const [value] = await this.loader.readPacket(Op.Sync, SYNC_MS);
+        isStub &&= value === 0;
+      }
+    } catch (error) {
+      if (!isDeviceError(error, 'no-reply') && !(error instanceof ESPError)) throw error;
+    }
+    this.#setStub(isStub);
+    return true;
+  }
+
+  #setStub(isStub: boolean): void {
+    this.isStub = isStub;
+    this.loader.IS_STUB = isStub;
+  }
+
+  async #answersRegister(): Promise<boolean> {
+    try {
+      await this.readRegister(MAGIC_REGISTER, 300);
+      return true;
+    } catch (error) {
+      if (!isDeviceError(error, 'no-reply', 'bad-reply', 'command-refused', 'command-unknown')) throw error;
+      return false;
+    }
+  }
+
+  async #uploadToRam(data: Uint8Array, address: number): Promise<void> {
+    const size = this.loader.ESP_RAM_BLOCK;
+    const blocks = Math.ceil(data.length / size);
+    await this.command(Op.MemBegin, words(data.length, blocks, size, address));
+    for (let index = 0; index < blocks; index++) {
+      const block = data.subarray(index * size, (index + 1) * size);
+      const lineMs = (block.length * 11_000) / this.link.baudrate;
+      await this.command(Op.MemData, concatBytes(words(block.length, index, 0, 0), block), {
+        checksum: blockChecksum(block),
+        timeoutMs: COMMAND_MS + 2 * lineMs,
+      });
+    }
+  }
+}
+
+const READ_REGISTER = 0x0a;
+
+/** The stub puts its code into the first byte of the status, the ROM a 1 there and its reason into the second. */
+function refusal(op: number, status: Uint8Array): DeviceError {
+  const code = status[0] === 1 ? (status[1] ?? 0) : (status[0] ?? 0);
+  const text = `Command 0x${op.toString(16)} failed with status 0x${code.toString(16)}`;
+  return new DeviceError('command-refused', text, { details: { command: op, status: code } });
+}
+
+/** esptool-js's errors as ours. All else passes: our own, and the reason of an aborted signal. */
+function translate(error: unknown, op?: number): unknown {
+  if (!(error instanceof ESPError)) return error;
+  const what = op === undefined ? 'the command' : `command 0x${op.toString(16)}`;
+  const options = { ...(op !== undefined && { details: { command: op } }), cause: error };
+  return error instanceof UnsupportedCommandError
+    ? new DeviceError('command-unknown', `The loader does not know ${what}`, options)
+    : new DeviceError('bad-reply', `No sensible answer to ${what}`, options);
+}

@@ -1,0 +1,364 @@
+/**
+ * Getting in touch with the loader of one board, and getting back in touch when the line failed.
+ * Knows resets, rates and the stub; knows nothing of flash (see flash-jobs.ts).
+ */
+import { type Clock } from '#clock.ts';
+import { diagnoseSilence } from './connect-diagnosis.ts';
+import { DeviceError, type DeviceErrorCode, isDeviceError } from './device-error.ts';
+import {
+  allowsStub,
+  type BoardIdentity,
+  findChip,
+  flashSizeOfId,
+  type FoundChip,
+  identifyBoard,
+  isNoFlash,
+  readTwice,
+} from './identify.ts';
+import { Link, ROM_BAUD } from './link.ts';
+import { LoaderCommands, MAGIC_REGISTER, Op, words } from './loader-commands.ts';
+import { PortHolder } from './port-holder.ts';
+import { type Port, type PortInfo, type PortSource } from './port.ts';
+import {
+  entrySequences,
+  type EntryMode,
+  ESPRESSIF_VENDOR,
+  isNativeUsb,
+  type ResetSequence,
+  runResetSequence,
+} from './reset.ts';
+
+/** What connecting is at, for a line of text on a screen. */
+export type ConnectStep = 'open' | 'reset' | 'identify' | 'stub' | 'baud' | 'recover';
+
+export interface SessionOptions {
+  clock: Clock;
+  /** Needed for native-USB boards, which come back as another port; see `PortSource`. */
+  ports?: PortSource | undefined;
+  /** `auto` unless told otherwise. */
+  before?: EntryMode | undefined;
+  /** Rate for the work, `auto` (921600, and less where that fails) unless told otherwise. */
+  baud?: number | 'auto' | undefined;
+  /** Bytes; used when the size of the flash cannot be detected. */
+  flashSize?: number | undefined;
+  onStep?: ((step: ConnectStep) => void) | undefined;
+}
+
+/** Rate that nearly every bridge does, and what to try when it fails. */
+const BAUD_LADDER = [921_600, 460_800, 230_400, ROM_BAUD] as const;
+/** Milliseconds spent on resets and SYNC before the verdict. */
+const ENTRY_MS = 7000;
+/** Milliseconds that a native-USB board may take to come back; a pulled cable has to be told within two seconds. */
+export const COME_BACK_MS = 1800;
+/** What opening a port that is not there at the moment ends in. */
+const GONE_ERRORS: readonly DeviceErrorCode[] = ['port-missing', 'port-in-use-or-missing', 'port-lost'];
+/** SYNCs after each reset. */
+const SYNC_TRIES = 5;
+/** Bytes of boot text that are kept for the diagnosis. */
+const TEXT_LIMIT = 0x4000;
+/** Size in bytes of RAM and flash blocks over USB-OTG, whose ROM has small buffers (esptool `USB_RAM_BLOCK`). */
+const USB_OTG_BLOCK = 0x800;
+const STUB_BLOCK = 0x4000;
+
+/** What opening a port may end with. */
+const OPEN_ERRORS = [
+  'port-in-use-or-missing',
+  'port-busy',
+  'port-missing',
+  'port-no-permission',
+  'port-open-failed',
+] as const;
+
+const isLineError = (error: unknown): boolean =>
+  isDeviceError(error, 'no-reply', 'bad-reply', 'command-refused', 'command-unknown', 'stub-failed');
+
+export class Session {
+  readonly clock: Clock;
+  readonly link: Link;
+  readonly holder: PortHolder;
+  readonly commands: LoaderCommands;
+  readonly usb: PortInfo;
+  /** Whether the stub waits for a command, as far as is known: not in the middle of a transfer, not given up on. */
+  inStep = true;
+  readonly #options: SessionOptions;
+  readonly #before: EntryMode;
+  #signal: AbortSignal | undefined;
+  #text: number[] = [];
+  #found: FoundChip | undefined;
+  #identity: BoardIdentity | undefined;
+  #topBaud: number;
+
+  constructor(port: Port, options: SessionOptions) {
+    this.#options = options;
+    this.clock = options.clock;
+    this.usb = port.getInfo();
+    this.#before = options.before ?? 'auto';
+    this.#topBaud = options.baud === undefined || options.baud === 'auto' ? BAUD_LADDER[0] : options.baud;
+    this.link = new Link(port, options.clock);
+    this.commands = new LoaderCommands(this.link, options.clock);
+    this.holder = new PortHolder(port, options.clock, options.ports);
+    this.holder.onLoss = () => this.link.lose();
+  }
+
+  /** Bytes of one block of a transfer to the stub. */
+  get blockSize(): number {
+    return this.#isOtg() ? USB_OTG_BLOCK : STUB_BLOCK;
+  }
+
+  /** Runs a job on the link with the job's signal; see `Link.during`. */
+  async during<T>(signal: AbortSignal | undefined, job: () => Promise<T>): Promise<T> {
+    this.#signal = signal;
+    try {
+      return await this.link.during(signal, job);
+    } finally {
+      this.#signal = undefined;
+    }
+  }
+
+  /**
+   * From a closed port to a board that is identified and, where the chip allows it, runs the stub at the working rate.
+   *
+   * @throws {DeviceError} any code of opening, connecting and identifying.
+   */
+  async establish(): Promise<BoardIdentity> {
+    await this.#openAtRomRate();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#enter();
+        const identity = await this.#identifyAndStart();
+        await this.#raiseBaud();
+        return identity;
+      } catch (error) {
+        if (attempt >= 3 || !isLineError(error)) throw error;
+        await this.#openAtRomRate();
+      }
+    }
+  }
+
+  /**
+   * Gets back in step with the stub after something went wrong on the line: by SYNC if that does, else by starting over.
+   * Flash contents and identity stay; what was under way has to be begun anew.
+   */
+  async regain(): Promise<void> {
+    this.#options.onStep?.('recover');
+    if (!(await this.commands.resync())) {
+      if (this.#before === 'none') throw new DeviceError('no-reply', 'The board does not answer any more');
+      await this.#startOver();
+      await this.#raiseBaud();
+    }
+    this.inStep = true;
+  }
+
+  /** From here on a lower rate, if there is one. To be called when the line works, but not well. */
+  async lowerBaud(): Promise<void> {
+    const lower = BAUD_LADDER.find((baud) => baud < this.link.baudrate);
+    if (lower === undefined || isNativeUsb(this.usb)) return;
+    this.#topBaud = lower;
+    if (await this.#changeBaud(lower)) return;
+    await this.#startOver();
+    await this.#raiseBaud();
+  }
+
+  /**
+   * Opens the port at another rate, closing it first.
+   *
+   * @throws {DeviceError} `port-lost` when it does not open any more, whatever the platform calls that.
+   */
+  async reopen(baud: number): Promise<void> {
+    try {
+      if (this.link.isOpen) await this.link.reopen(baud);
+      else await this.link.connect(baud);
+    } catch (error) {
+      if (!isDeviceError(error, ...OPEN_ERRORS)) throw error;
+      throw new DeviceError('port-lost', 'The port does not open again', { cause: error });
+    }
+  }
+
+  /** Closes the port, whatever state it is in; never fails. */
+  async close(): Promise<void> {
+    this.holder.dispose();
+    this.link.onBytes = undefined;
+    await this.link.disconnect();
+  }
+
+  async #openAtRomRate(): Promise<void> {
+    if (this.link.isOpen && this.link.baudrate === ROM_BAUD) return;
+    this.#options.onStep?.('open');
+    if (this.link.isOpen) await this.reopen(ROM_BAUD);
+    else await this.#openFirst();
+  }
+
+  /** A native-USB board that restarts again and again is away half of the time: the port that comes in its place is as good. */
+  async #openFirst(): Promise<void> {
+    try {
+      await this.link.connect(ROM_BAUD);
+    } catch (error) {
+      if (!this.holder.canFollow || !isDeviceError(error, ...GONE_ERRORS)) throw error;
+      const successor = await this.holder.successor(COME_BACK_MS, this.#signal).catch((cause: unknown) => {
+        throw isDeviceError(cause) ? error : (cause as Error);
+      });
+      await this.link.adopt(successor);
+      await this.link.connect(ROM_BAUD);
+    }
+  }
+
+  /** Resets into download mode and gets an answer to SYNC. */
+  async #enter(): Promise<void> {
+    this.#options.onStep?.('reset');
+    this.#text = [];
+    this.link.onBytes = (bytes) => this.#keepText(bytes);
+    try {
+      const reached = this.#before === 'none' ? await this.#syncAtAnyRate() : await this.#resetAndSync();
+      if (!reached) throw diagnoseSilence(Uint8Array.from(this.#text));
+    } finally {
+      this.link.onBytes = undefined;
+    }
+    await this.link.drainInput(30, 200);
+  }
+
+  async #resetAndSync(): Promise<boolean> {
+    const sequences = entrySequences(this.#before, this.usb);
+    const end = this.clock.now() + ENTRY_MS;
+    for (let attempt = 0; this.clock.now() < end; attempt++) {
+      if (await this.#tryEntry(sequences[attempt % sequences.length] ?? [])) return true;
+    }
+    return false;
+  }
+
+  /** One reset and some SYNCs; a native-USB board is followed to its new port in between. */
+  async #tryEntry(sequence: ResetSequence): Promise<boolean> {
+    this.holder.expectDeparture();
+    try {
+      await runResetSequence(
+        sequence,
+        (dtr, rts) => this.link.setSignals(dtr, rts),
+        (ms) => this.link.pause(ms),
+      );
+      return await this.commands.sync(SYNC_TRIES);
+    } catch (error) {
+      if (!isDeviceError(error, 'port-lost') || !this.holder.canFollow) throw error;
+      await this.link.adopt(await this.holder.successor(COME_BACK_MS, this.#signal));
+      await this.link.connect(ROM_BAUD);
+      return this.commands.sync(SYNC_TRIES);
+    }
+  }
+
+  /** Without a reset a stub of an earlier session may answer, at that session's rate. */
+  async #syncAtAnyRate(): Promise<boolean> {
+    if (await this.commands.sync(SYNC_TRIES)) return true;
+    if (await this.commands.resync()) return true;
+    if (isNativeUsb(this.usb)) return false;
+    // What comes at other rates tells nothing.
+    this.link.onBytes = undefined;
+    for (const baud of new Set([this.#topBaud, ...BAUD_LADDER])) {
+      if (baud === ROM_BAUD) continue;
+      await this.reopen(baud);
+      if (await this.commands.resync()) return true;
+    }
+    return false;
+  }
+
+  async #identifyAndStart(): Promise<BoardIdentity> {
+    this.#options.onStep?.('identify');
+    const found = (this.#found = await findChip(this.commands));
+    const identity = await identifyBoard(this.commands, found, this.usb);
+    if (this.#identity && this.#identity.mac !== identity.mac) {
+      throw new DeviceError('wrong-board', `Board ${identity.mac} answers instead of ${this.#identity.mac}`);
+    }
+    if (allowsStub(identity)) await this.#startStub(found);
+    if (!found.secureDownload) await this.#identifyFlash(identity);
+    identity.flashSize ??= this.#options.flashSize;
+    if (this.commands.isStub && identity.flashSize !== undefined) await this.#tellFlashSize(identity.flashSize);
+    this.#identity = identity;
+    return identity;
+  }
+
+  async #startStub(found: FoundChip): Promise<void> {
+    if (this.#isOtg()) this.commands.loader.ESP_RAM_BLOCK = USB_OTG_BLOCK;
+    if (this.commands.isStub) return;
+    this.#options.onStep?.('stub');
+    // Only the ESP32-P4 has two stubs; the others would read registers of another chip here.
+    const revision =
+      found.chip.name === 'esp32p4'
+        ? await this.commands.through(async (loader) => found.rom.getChipRevision?.(loader))
+        : undefined;
+    await this.commands.startStub(found.rom, revision);
+  }
+
+  async #identifyFlash(identity: BoardIdentity): Promise<void> {
+    if (!this.commands.isStub) await this.commands.command(Op.SpiAttach, words(0, 0));
+    const flashId = (await readTwice(() => this.commands.through((loader) => loader.readFlashId()))) & 0xff_ffff;
+    identity.flashId = flashId;
+    identity.flashSize = isNoFlash(flashId) ? undefined : flashSizeOfId(flashId);
+  }
+
+  /** The loader checks ranges against this; id, blocks of 64 KiB, sectors, pages, status mask as esptool sends them. */
+  async #tellFlashSize(size: number): Promise<void> {
+    await this.commands.command(Op.SpiSetParams, words(0, size, 0x1_0000, 0x1000, 0x100, 0xffff));
+  }
+
+  /** Raises the rate as far as it works; ends at 115200 if nothing else does. */
+  async #raiseBaud(): Promise<void> {
+    if (!this.commands.isStub || isNativeUsb(this.usb)) return;
+    const rates = [this.#topBaud, ...BAUD_LADDER.filter((baud) => baud < this.#topBaud)];
+    for (const baud of rates) {
+      if (baud === this.link.baudrate) return;
+      if (baud === ROM_BAUD && this.link.baudrate !== ROM_BAUD) return;
+      this.#options.onStep?.('baud');
+      if (await this.#changeBaud(baud)) return;
+      this.#topBaud = BAUD_LADDER.find((lower) => lower < baud) ?? ROM_BAUD;
+      await this.#startOver();
+    }
+  }
+
+  /** @returns whether the stub answers at the new rate. */
+  async #changeBaud(baud: number): Promise<boolean> {
+    try {
+      await this.commands.announceBaud(baud);
+    } catch (error) {
+      // The answer may be what got lost, so the new rate is tried all the same.
+      if (!isLineError(error)) throw error;
+    }
+    await this.link.pause(30);
+    try {
+      await this.link.reopen(baud);
+    } catch (error) {
+      // A rate that the bridge does not have.
+      if (!isDeviceError(error, ...OPEN_ERRORS)) throw error;
+      return false;
+    }
+    await this.link.drainInput(20, 100);
+    return (await this.#probe()) || (await this.#probe());
+  }
+
+  async #probe(): Promise<boolean> {
+    try {
+      await this.commands.readRegister(MAGIC_REGISTER, 300);
+      return true;
+    } catch (error) {
+      if (!isLineError(error)) throw error;
+      return false;
+    }
+  }
+
+  /** Brings the stub back at 115200: where it still runs at that rate, as it is, else by a reset. */
+  async #startOver(): Promise<void> {
+    if (!this.link.isOpen || this.link.baudrate !== ROM_BAUD) await this.reopen(ROM_BAUD);
+    if (await this.commands.sync(2)) {
+      await this.link.drainInput(30, 200);
+      if (this.commands.isStub) return;
+    }
+    await this.#enter();
+    await this.#identifyAndStart();
+  }
+
+  #isOtg(): boolean {
+    const chipId = this.#found?.rom.IMAGE_CHIP_ID;
+    return this.usb.usbVendorId === ESPRESSIF_VENDOR && chipId !== undefined && this.usb.usbProductId === chipId;
+  }
+
+  #keepText(bytes: Uint8Array): void {
+    this.#text.push(...bytes);
+    if (this.#text.length > TEXT_LIMIT) this.#text.splice(0, this.#text.length - TEXT_LIMIT);
+  }
+}

@@ -1,0 +1,20 @@
+/** Numbers as people read them. */
+
+/** `1.31 MiB`, `24 KiB`, `512 bytes`; at most three digits that matter. */
+export function bytesText(bytes: number): string {
+  if (bytes >= 0x10_0000) return `${trim(bytes / 0x10_0000)} MiB`;
+  if (bytes >= 1024) return `${trim(bytes / 1024)} KiB`;
+  return bytes === 1 ? '1 byte' : `${bytes} bytes`;
+}
+
+/** `v3.1` of 301. */
+export const revisionText = (revision: number): string => `v${Math.floor(revision / 100)}.${revision % 100}`;
+
+/** `0x9000`. */
+export const addressText = (address: number): string => `0x${address.toString(16)}`;
+
+const trim = (value: number): string =>
+  value
+    .toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
+    .replace(/(\.\d*?)0+$/, '$1')
+    .replace(/\.$/, '');

@@ -1,0 +1,152 @@
+/**
+ * The wire between host and chip: bytes take their time, come in pieces, and are garbage where the rates differ.
+ * A native USB line has no rate.
+ */
+import { type Clock } from '#clock.ts';
+
+export type Direction = 'to-device' | 'to-host';
+
+export interface LineOptions {
+  readonly clock: Clock;
+  /** `uart`: ten bits a byte at the baud rate. `usb`: full-speed USB. `instant`: no time passes. */
+  readonly kind: 'uart' | 'usb' | 'instant';
+  /** Rates above it give garbage. */
+  readonly maxBaud?: number;
+  readonly deliver: (direction: Direction, bytes: Uint8Array) => void;
+}
+
+/** Bytes a millisecond of a full-speed USB serial function. */
+const USB_RATE = 800;
+/** What an adapter and the host's driver take to pass on the first byte. */
+const USB_LATENCY_MS = 1;
+/** How long bytes are collected before they are passed on. */
+const SLICE_MS = 4;
+/** Rates that differ by more than this share of the receiver's give garbage. */
+const TOLERANCE = 0.035;
+
+interface Piece {
+  bytes: Uint8Array;
+  baud: number;
+}
+
+export class SerialLine {
+  hostBaud = 115_200;
+  /** The host has no rate of its own (bytes over a network): whatever the device has is right. */
+  hostFollows = false;
+  deviceBaud = 115_200;
+  readonly #options: LineOptions;
+  readonly #pipes: Record<Direction, Pipe>;
+
+  constructor(options: LineOptions) {
+    this.#options = options;
+    const pipe = (direction: Direction): Pipe =>
+      new Pipe(options, (piece) => options.deliver(direction, this.#received(direction, piece)));
+    this.#pipes = { 'to-device': pipe('to-device'), 'to-host': pipe('to-host') };
+  }
+
+  /** Queues a copy of the bytes at the sender's present rate. */
+  send(direction: Direction, bytes: Uint8Array): void {
+    const baud = direction === 'to-device' && !this.hostFollows ? this.hostBaud : this.deviceBaud;
+    this.#pipes[direction].push({ bytes: bytes.slice(), baud });
+  }
+
+  /** Bytes that have not arrived yet. */
+  queued(direction: Direction): number {
+    return this.#pipes[direction].queued;
+  }
+
+  /** Resolves when no more than `limit` bytes are under way, or when they are thrown away. */
+  whenBelow(direction: Direction, limit: number): Promise<void> {
+    return this.#pipes[direction].whenBelow(limit);
+  }
+
+  /** Throws away what has not arrived. */
+  discard(direction: Direction): void {
+    this.#pipes[direction].discard();
+  }
+
+  #received(direction: Direction, { bytes, baud }: Piece): Uint8Array {
+    const receiver = direction === 'to-device' ? this.deviceBaud : this.hostBaud;
+    const { kind, maxBaud = Infinity } = this.#options;
+    if (kind !== 'uart' || this.hostFollows || (Math.abs(baud - receiver) <= receiver * TOLERANCE && baud <= maxBaud))
+      return bytes;
+    return garble(bytes, receiver / baud);
+  }
+}
+
+/** One direction: a queue that is emptied slice by slice. */
+class Pipe {
+  queued = 0;
+  readonly #options: LineOptions;
+  readonly #deliver: (piece: Piece) => void;
+  #pieces: Piece[] = [];
+  #cancel: (() => void) | undefined;
+  #waiters: { limit: number; resolve: () => void }[] = [];
+
+  constructor(options: LineOptions, deliver: (piece: Piece) => void) {
+    this.#options = options;
+    this.#deliver = deliver;
+  }
+
+  push(piece: Piece): void {
+    if (piece.bytes.length === 0) return;
+    this.#pieces.push(piece);
+    this.queued += piece.bytes.length;
+    if (!this.#cancel) this.#pump(this.#options.kind === 'instant' ? 0 : USB_LATENCY_MS);
+  }
+
+  whenBelow(limit: number): Promise<void> {
+    if (this.queued <= limit) return Promise.resolve();
+    return new Promise((resolve) => this.#waiters.push({ limit, resolve }));
+  }
+
+  discard(): void {
+    this.#pieces = [];
+    this.queued = 0;
+    this.#cancel?.();
+    this.#cancel = undefined;
+    this.#wake();
+  }
+
+  #pump(latency: number): void {
+    const next = this.#pieces[0];
+    if (!next) {
+      this.#cancel = undefined;
+      return;
+    }
+    const rate = this.#rate(next.baud);
+    const length = Math.max(1, Math.min(next.bytes.length, Math.ceil(rate * SLICE_MS)));
+    const slice = next.bytes.subarray(0, length);
+    next.bytes = next.bytes.subarray(length);
+    if (next.bytes.length === 0) this.#pieces.shift();
+    this.#cancel = this.#options.clock.after(latency + (rate === Infinity ? 0 : length / rate), () => {
+      this.queued -= length;
+      this.#pump(0);
+      this.#deliver({ bytes: slice, baud: next.baud });
+      this.#wake();
+    });
+  }
+
+  /** Bytes a millisecond. */
+  #rate(baud: number): number {
+    if (this.#options.kind === 'instant') return Infinity;
+    return this.#options.kind === 'usb' ? USB_RATE : baud / 10_000;
+  }
+
+  #wake(): void {
+    const ready = this.#waiters.filter(({ limit }) => this.queued <= limit);
+    this.#waiters = this.#waiters.filter(({ limit }) => this.queued > limit);
+    for (const { resolve } of ready) resolve();
+  }
+}
+
+/** What a receiver at another rate makes of bytes: fewer or more of them, none right; the same for the same bytes. */
+function garble(bytes: Uint8Array, ratio: number): Uint8Array {
+  const length = Math.max(1, Math.round(bytes.length * Math.min(ratio, 4)));
+  let state = 0x9e37_79b9 ^ bytes.length;
+  return Uint8Array.from({ length }, (_, index) => {
+    state = (Math.imul(state ^ (bytes[index % bytes.length] ?? 0), 0x0100_0193) + index) >>> 0;
+    // Framing errors leave bytes with the upper bits set; a C0 or DB in there is as likely as elsewhere.
+    return 0x80 | ((state >>> 16) & 0xff);
+  });
+}

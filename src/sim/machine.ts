@@ -1,0 +1,53 @@
+/**
+ * What the parts of a virtual ESP32 know of each other. `virtual-esp32.ts` is the hardware: it owns the flash, the
+ * lines and the resets, and runs one program at a time: the ROM loader, the stub, or what booted from flash.
+ */
+import { type Clock } from '#clock.ts';
+import { type ChipMemory } from './chip-memory.ts';
+import { type Efuses } from './efuses.ts';
+import { type NorFlash } from './nor-flash.ts';
+import { type SimChip } from './sim-chips.ts';
+
+/** Why the chip starts anew; each chip prints its own number and word for it. */
+export type ResetReason = 'power-on' | 'software' | 'cpu-software' | 'watchdog' | 'usb' | 'brownout';
+
+/** What a program (ROM loader, stub, boot loader, app) may use of the machine. */
+export interface Machine {
+  readonly chip: SimChip;
+  readonly flash: NorFlash;
+  readonly clock: Clock;
+  readonly network: SimNetwork;
+  /** Sends bytes to the host over whatever the board has (UART or native USB). Strings go out as UTF-8. */
+  send(bytes: Uint8Array | string): void;
+  /** Starts the chip anew; the running program is stopped. */
+  reset(reason: ResetReason): void;
+}
+
+/** What the loaders may use beyond that. */
+export interface LoaderMachine extends Machine {
+  readonly memory: ChipMemory;
+  readonly efuses: Efuses;
+  /** Sets the divider of the UART, reckoned with that clock: what is sent and received from now on has this rate. */
+  setBaud(baud: number, hertz: number): void;
+  /** Takes the rate of the host, as the ROM does with the first SYNC it hears. */
+  matchBaud(): void;
+  /** Replaces the running program, which is stopped. */
+  start(program: Program): void;
+  /** Jumps to code that was loaded into RAM. */
+  enter(address: number): void;
+}
+
+/** One piece of running code. It uses `machine.clock` for all that takes time, and must drop its timers in `stop`. */
+export interface Program {
+  /** Bytes from the host, as they arrive at the chip. */
+  receive(bytes: Uint8Array): void;
+  stop(): void;
+}
+
+/** The world around the board: which network there is, and what it hands out. */
+export interface SimNetwork {
+  /** The one access point in reach, or `undefined` for none. */
+  readonly accessPoint?: { readonly ssid: string; readonly password: string };
+  /** Address that the access point hands out; `192.168.1.57` unless told otherwise. */
+  readonly address?: string;
+}

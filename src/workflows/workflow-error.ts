@@ -1,0 +1,39 @@
+/** What can go wrong above the device, as a stable code; the words for people live in `messages`. */
+export type WorkflowErrorCode =
+  /** The plan has objections; nothing was touched. */
+  | 'plan-refused'
+  /** A region that was written reads back different after all writes were done. */
+  | 'verify-failed'
+  /** The board crashed after the start. */
+  | 'boot-panic'
+  /** The board restarts again and again. */
+  | 'boot-loop'
+  /** The boot loader found nothing that it could start. */
+  | 'boot-no-app'
+  /** The boot loader or the ROM refuses what lies in the flash. */
+  | 'boot-refused'
+  /** The boot loader started what lies in another slot than the one that was written. */
+  | 'boot-other-slot'
+  /** The line that the release names as its sign of life did not come. */
+  | 'boot-check-missed'
+  /** The board is up, but the access point refused its password. */
+  | 'wifi-refused-by-network'
+  /** The board is up, but finds no access point of that name. */
+  | 'wifi-network-not-found';
+
+export class WorkflowError extends Error {
+  override readonly name = 'WorkflowError';
+  readonly code: WorkflowErrorCode;
+  /** Names and numbers that the text needs. */
+  readonly values: Readonly<Record<string, string | number>>;
+
+  constructor(
+    code: WorkflowErrorCode,
+    message: string,
+    options: { values?: Readonly<Record<string, string | number>>; cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.values = options.values ?? {};
+  }
+}

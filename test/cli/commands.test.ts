@@ -1,0 +1,173 @@
+/** The commands on a virtual board: what they do, what they say, what their exit code is. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
+import { payload } from '../workflows/boards.ts';
+import { runCli } from './run-cli.ts';
+
+const BUILD = 'test/fixtures/release/idf-build';
+const PASSWORD = 'two steps ahead';
+const WIFI = ['--wifi-ssid', 'workshop', '--wifi-password-stdin'];
+
+let folder: string;
+let board: string;
+let data: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'twostep-cli-'));
+  board = join(folder, 'board.bin');
+  data = join(folder, 'voices.bin');
+  writeFileSync(data, payload(20_000));
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const flash = (...more: string[]): string[] => ['flash', BUILD, '--port', `virtual:esp32@${board}`, ...more];
+
+describe('flash', () => {
+  test('brings a board onto the network, and says so', async () => {
+    const { code, out } = await runCli(flash('--data', data, ...WIFI), { stdin: `${PASSWORD}\n` });
+    expect(code).toBe(0);
+    expect(out).toContain('Running, on the network as 192.168.1.57');
+    expect(out).toContain('data slot ota_1 at 0x200000: "voices 2.4"');
+    const after = readFileSync(board);
+    expect(after.length).toBe(0x40_0000);
+    expect(new Uint8Array(after.subarray(0x20_0020, 0x20_0020 + 20_000))).toEqual(payload(20_000));
+  });
+
+  test('never prints the password, in no form of output', async () => {
+    const plain = await runCli(flash(...WIFI), { stdin: `${PASSWORD}\n` });
+    const json = await runCli(flash('--json', ...WIFI), { stdin: `${PASSWORD}\n` });
+    const terminal = await runCli(flash(...WIFI), { stdin: `${PASSWORD}\n`, tty: true });
+    const wrong = await runCli(flash('--json', ...WIFI), { stdin: 'some other password\n' });
+    for (const { out, err } of [plain, json, terminal]) expect(out + err).not.toContain(PASSWORD);
+    expect(wrong.out + wrong.err).not.toContain('some other password');
+    expect(wrong.code).toBe(1);
+  });
+
+  test('with --json tells everything as records', async () => {
+    const { code, records } = await runCli(flash('--json', '--data', data, ...WIFI), { stdin: PASSWORD });
+    expect(code).toBe(0);
+    const events = records.map(({ event }) => event);
+    expect(events.slice(0, 3)).toEqual(['release', 'board', 'plan']);
+    expect(records.find(({ event }) => event === 'board')).toMatchObject({ chip: 'esp32', mac: '24:0a:c4:12:34:56' });
+    expect(records.filter(({ event }) => event === 'verify')).toHaveLength(6);
+    expect(records.at(-1)).toEqual({ event: 'done', by: 'loaded-app', appOffset: 0x10_0000, address: '192.168.1.57' });
+  });
+
+  test('--plan shows what would be done and writes nothing', async () => {
+    const { code, out } = await runCli(flash('--plan', '--data', data));
+    expect(code).toBe(0);
+    expect(out).toContain('0x100000');
+    expect(new Uint8Array(readFileSync(board)).every((byte) => byte === 0xff)).toBe(true);
+  });
+
+  test('keeps the settings of the board, and takes a namespace of the user’s own', async () => {
+    await runCli(flash(...WIFI), { stdin: PASSWORD });
+    const own = await runCli(flash(...WIFI, '--wifi-store', 'cfg:net:pw'), { stdin: PASSWORD });
+    expect(own.code).toBe(0);
+    const nvs = new Uint8Array(readFileSync(board)).subarray(0x9000, 0xd000);
+    const names = decodeNvs(nvs).entries.map(({ namespace, key }) => `${namespace}/${key}`);
+    expect(names).toEqual(expect.arrayContaining(['nvs.net80211/sta.ssid', 'cfg/net', 'cfg/pw']));
+  });
+
+  test('with objections exits with 2 and touches nothing', async () => {
+    const { code, out, err } = await runCli(['flash', BUILD, '--port', `virtual:esp32c3@${board}`]);
+    expect(code).toBe(2);
+    expect(out).toContain('Objection');
+    expect(err).toContain('[plan-refused]');
+    expect(new Uint8Array(readFileSync(board)).every((byte) => byte === 0xff)).toBe(true);
+  });
+
+  test('that is interrupted exits with 130, and the next run succeeds', async () => {
+    const cut = await runCli(flash('--data', data), { interruptAt: 'Writing ota_0' });
+    expect(cut.code).toBe(130);
+    expect(cut.err).toContain('[aborted]');
+    expect((await runCli(flash('--data', data))).code).toBe(0);
+  });
+
+  test('draws a bar on a terminal', async () => {
+    const { out } = await runCli(flash('--data', data), { tty: true });
+    expect(out).toMatch(/█+░* +\d+ %/);
+  });
+
+  test('leaves the board in its loader with --after none', async () => {
+    const { code, out } = await runCli(flash('--after', 'none'));
+    expect(code).toBe(0);
+    expect(out).not.toContain('Restarting');
+  });
+
+  test.each([
+    ['no such release', ['flash', 'nothing-here', '--port', 'virtual:esp32'], 'file-missing'],
+    ['something that is no release', ['flash', 'README.md', '--port', 'virtual:esp32'], 'release-'],
+    ['no such chip', ['flash', BUILD, '--port', 'virtual:esp8266'], 'virtual-chip'],
+    ['no such data', [...['flash', BUILD, '--port', 'virtual:esp32'], '--data', 'nothing'], 'file-missing'],
+    ['a port of no kind', ['flash', BUILD, '--port', 'ftp://host'], 'port-name'],
+    [
+      'a store without keys',
+      ['flash', BUILD, '--port', 'virtual:esp32', '--wifi-ssid', 'a', '--wifi-store', 'x:y'],
+      'wifi-bad-store',
+    ],
+    ['a store without a name', ['flash', BUILD, '--port', 'virtual:esp32', '--wifi-store', 'idf'], 'wifi-ssid-missing'],
+    ['a bad rate', ['flash', BUILD, '--port', 'virtual:esp32', '--baud', 'fast'], 'baud'],
+    [
+      'a bad header setting',
+      ['flash', BUILD, '--port', 'virtual:esp32', '--flash-header', 'mode=fast'],
+      'flash-header',
+    ],
+    ['a CSV with a mistake', ['flash', BUILD, '--port', 'virtual:esp32', '--partitions', 'package.json'], 'partition-'],
+  ])('refuses %s with exit code 2', async (_, args, code) => {
+    const result = await runCli(args);
+    expect(result.err).toContain(`[${code}`);
+    expect(result.code).toBe(2);
+  });
+
+  test.each([
+    ['an unknown option', ['flash', BUILD, '--port', 'virtual:esp32', '--force']],
+    ['an unknown command', ['erase']],
+    ['no port', ['flash', BUILD]],
+    ['a value that is no choice', ['flash', BUILD, '--port', 'virtual:esp32', '--orientation', 'sideways']],
+  ])('refuses %s with exit code 2', async (_, args) => {
+    expect((await runCli(args)).code).toBe(2);
+  });
+
+  test('fails with 1 when there is no such port', async () => {
+    const { code, err } = await runCli(['flash', BUILD, '--port', join(folder, 'ttyUSB9')]);
+    expect(err).toContain('[port-missing]');
+    expect(code).toBe(1);
+  });
+});
+
+describe('identify', () => {
+  test('tells what the board is and what it holds, without changing it', async () => {
+    await runCli(flash('--data', data, ...WIFI), { stdin: PASSWORD });
+    const before = readFileSync(board);
+    const { code, out } = await runCli(['identify', '--port', `virtual:esp32@${board}`]);
+    expect(code).toBe(0);
+    for (const word of ['24:0a:c4:12:34:56', '4MB', 'demo_app 1.0.0', 'data "voices 2.4"', '7 settings'])
+      expect(out).toContain(word);
+    expect(Buffer.compare(readFileSync(board), before)).toBe(0);
+  });
+
+  test('tells names, not values, of settings in its record', async () => {
+    await runCli(flash(...WIFI), { stdin: PASSWORD });
+    const { records, out } = await runCli(['identify', '--json', '--port', `virtual:esp32@${board}`]);
+    const state = records.find(({ event }) => event === 'flash') as { nvs: { keys: unknown[] } };
+    expect(state.nvs.keys).toContainEqual({ namespace: 'nvs.net80211', key: 'sta.pswd', type: 'blob' });
+    expect(out).not.toContain(PASSWORD);
+  });
+
+  test.each(['esp32', 'esp32s3', 'esp32c3', 'esp32s3+usb', 'esp32c3+usb'])('knows a blank virtual %s', async (name) => {
+    const { code, out } = await runCli(['identify', '--port', `virtual:${name}`]);
+    expect(code).toBe(0);
+    expect(out).toContain('No partition table found');
+  });
+});
+
+test('help and version of what there is exit with 0', async () => {
+  for (const args of [['--help'], ['flash', '--help'], ['identify', '--help'], ['virtual', '--help']]) {
+    expect((await runCli(args)).code).toBe(0);
+  }
+});

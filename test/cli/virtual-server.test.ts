@@ -1,0 +1,80 @@
+/** A virtual board as a process: the whole way over TCP, in real time. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { fixture } from '../workflows/boards.ts';
+import { runCli } from './run-cli.ts';
+
+let folder: string;
+let child: ChildProcess | undefined;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'twostep-virtual-'));
+});
+
+afterEach(async () => {
+  await stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function start(...more: string[]): Promise<{ uart: string; control: string }> {
+  child = spawn(
+    process.execPath,
+    ['src/cli/main.ts', 'virtual', '--json', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...more],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const lines = createInterface({ input: child.stdout! });
+  const [line] = (await once(lines, 'line')) as [string];
+  return JSON.parse(line) as { uart: string; control: string };
+}
+
+async function stop(): Promise<void> {
+  if (!child || child.exitCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGINT');
+  await ended;
+}
+
+const portOf = (address: string): string => address.split(':').at(-1)!;
+
+test('it is provisioned over TCP, comes up on its network, and its flash is in the file afterwards', async () => {
+  const file = join(folder, 'board.bin');
+  const { uart, control } = await start('--chip', 'esp32', '--flash', file, '--wifi', 'home:open sesame');
+  const port = `tcp://${uart}?control=${portOf(control)}`;
+  const build = 'test/fixtures/release/idf-build';
+  const args = ['flash', build, '--port', port, '--wifi-ssid', 'home', '--wifi-password-stdin', '--json'];
+  const { code, records } = await runCli(args, { stdin: 'open sesame\n' });
+  expect(records.at(-1)).toMatchObject({ event: 'done', address: '192.168.1.57' });
+  expect(code).toBe(0);
+  await stop();
+  expect(child?.exitCode).toBe(0);
+  const flash = new Uint8Array(readFileSync(file));
+  expect(flash.subarray(0x10_0000, 0x10_0000 + 1968)).toEqual(fixture('release/idf-build/app.bin'));
+});
+
+test('a second host is turned away while the first one is there', async () => {
+  const { uart } = await start('--chip', 'esp32c3');
+  const [host, port] = [uart.split(':')[0]!, Number(portOf(uart))];
+  const first = connect({ host, port });
+  await once(first, 'data');
+  const second = connect({ host, port });
+  await once(second, 'close');
+  expect(first.destroyed).toBe(false);
+  first.destroy();
+});
+
+test('lines that make no sense do no harm', async () => {
+  const { uart, control } = await start('--chip', 'esp32s3', '--boot', 'download');
+  const noise = connect({ host: '127.0.0.1', port: Number(portOf(control)) });
+  noise.write('not json\n{"event":"nothing"}\n[1,2]\nnull\n{"event":"baud","baud":"x"}\n');
+  await once(noise, 'connect');
+  noise.end();
+  await once(noise, 'close');
+  const { code } = await runCli(['identify', '--port', `tcp://${uart}`, '--before', 'none']);
+  expect(code).toBe(0);
+});
