@@ -84,7 +84,7 @@ export function withLimit<T>(
         done();
         resolve(value);
       },
-      (error: unknown) => {
+      (error: Error) => {
         done();
         reject(error);
       },

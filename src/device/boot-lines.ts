@@ -212,7 +212,7 @@ export function recogniseBootLine(text: string): BootEvent | undefined {
   return undefined;
 }
 
-/** Numbers of a reset reason that mean a watchdog, on any of the chips (7.7 of the formats sheet). */
+/** Numbers of a reset reason that mean a watchdog, on any of the chips (RESET_REASON in each chip's rom/rtc.h). */
 const WATCHDOG_RESETS = new Set([7, 8, 9, 0xb, 0xd, 0x10, 0x11, 0x12]);
 
 /** Whether the reset came from a watchdog: repeated, it is a boot that gets stuck. */

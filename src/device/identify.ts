@@ -46,7 +46,7 @@ export interface FoundChip {
   secureDownload: boolean;
 }
 
-/** Values of the register that tells the families without a chip id apart (formats sheet 7.4). */
+/** Values of the register that tells the families without a chip id apart (esptool targets/*.py, CHIP_DETECT_MAGIC_VALUE). */
 const ROM_OF_MAGIC: Readonly<Record<number, ROM>> = {
   0x00f0_1d83: CHIP_DEFS.esp32,
   0x0000_07c6: CHIP_DEFS.esp32s2,

@@ -1,5 +1,5 @@
 /** Things that go wrong, declared at counts of bytes or flash operations, so that the same run fails the same way. */
-import { type Direction } from './line.ts';
+import { type Direction } from '#sim/board/line.ts';
 
 /** Acts on the bytes of one direction; `at` counts from the first byte after the board was made. */
 export type LineFault =

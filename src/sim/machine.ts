@@ -3,10 +3,10 @@
  * lines and the resets, and runs one program at a time: the ROM loader, the stub, or what booted from flash.
  */
 import { type Clock } from '#clock.ts';
-import { type ChipMemory } from './chip-memory.ts';
-import { type Efuses } from './efuses.ts';
-import { type NorFlash } from './nor-flash.ts';
-import { type SimChip } from './sim-chips.ts';
+import { type ChipMemory } from '#sim/board/chip-memory.ts';
+import { type Efuses } from '#sim/board/efuses.ts';
+import { type NorFlash } from '#sim/board/nor-flash.ts';
+import { type SimChip } from '#sim/board/sim-chips.ts';
 
 /** Why the chip starts anew; each chip prints its own number and word for it. */
 export type ResetReason = 'power-on' | 'software' | 'cpu-software' | 'watchdog' | 'usb' | 'brownout';

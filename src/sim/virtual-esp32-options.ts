@@ -1,10 +1,10 @@
 /** What a virtual board can be made of. */
 import { type Clock } from '#clock.ts';
-import { type EfuseSettings } from './efuses.ts';
+import { type EfuseSettings } from '#sim/board/efuses.ts';
 import { type FaultInjector } from './faults.ts';
 import { type Machine, type Program, type ResetReason, type SimNetwork } from './machine.ts';
-import { type NorFlash } from './nor-flash.ts';
-import { type Wiring } from './reset-circuit.ts';
+import { type NorFlash } from '#sim/board/nor-flash.ts';
+import { type Wiring } from '#sim/board/reset-circuit.ts';
 
 export type StartFirmware = (machine: Machine, reason: ResetReason) => Program;
 

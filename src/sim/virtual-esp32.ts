@@ -3,19 +3,19 @@
  * host side is raw: bytes, modem lines, baud rate; `VirtualPort` makes a serial port of it.
  */
 import { type Clock } from '#clock.ts';
-import { DeadProgram } from './basic-prompt.ts';
-import { BusPresence } from './bus-presence.ts';
-import { ChipMemory } from './chip-memory.ts';
-import { burnEfuses, type Efuses } from './efuses.ts';
+import { DeadProgram } from '#sim/loader/basic-prompt.ts';
+import { BusPresence } from '#sim/board/bus-presence.ts';
+import { ChipMemory } from '#sim/board/chip-memory.ts';
+import { burnEfuses, type Efuses } from '#sim/board/efuses.ts';
 import { FaultInjector } from './faults.ts';
-import { type Direction, SerialLine } from './line.ts';
+import { type Direction, SerialLine } from '#sim/board/line.ts';
 import { type LoaderMachine, type Program, type ResetReason, type SimNetwork } from './machine.ts';
-import { NorFlash } from './nor-flash.ts';
-import { type ModemLines, ResetCircuit, type Wiring } from './reset-circuit.ts';
-import { RomLoader } from './rom-loader.ts';
-import { bootFromFlash } from './second-stage.ts';
-import { type SimChip, simChip } from './sim-chips.ts';
-import { startUploaded } from './uploaded-code.ts';
+import { NorFlash } from '#sim/board/nor-flash.ts';
+import { type ModemLines, ResetCircuit, type Wiring } from '#sim/board/reset-circuit.ts';
+import { RomLoader } from '#sim/loader/rom-loader.ts';
+import { bootFromFlash } from '#sim/boot/second-stage.ts';
+import { type SimChip, simChip } from '#sim/board/sim-chips.ts';
+import { startUploaded } from '#sim/loader/uploaded-code.ts';
 import { type VirtualEsp32Options, type Wire } from './virtual-esp32-options.ts';
 
 export type { VirtualEsp32Options } from './virtual-esp32-options.ts';

@@ -32,7 +32,7 @@ const USUAL_TABLE_OFFSET = 0x8000;
 const TABLE_SEARCH = { from: 0x1000, to: 0x2_0000 };
 /** Header, first segment header and application description lie in the first bytes of an image. */
 const HEAD_SIZE = 0x400;
-/** The first bytes of the data that the seed firmware shows (formats.md 4.6). */
+/** The first bytes of the data that the demo firmware of two-step OTA shows on its page. */
 const TAG_SIZE = 10;
 
 export interface SlotState {

@@ -5,7 +5,7 @@ import { FormatError } from '#formats/format-error.ts';
 import { type FlashHeaderChange, patchFlashHeader } from '#formats/image-header-patch.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type FlashWrite } from './flash-plan.ts';
+import { type FlashWrite, type PlanPart } from './flash-plan.ts';
 import { imageObjections } from './image-objections.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable, tableEnd } from './table-choice.ts';
@@ -23,16 +23,10 @@ export interface HeaderWish {
   repair?: boolean;
 }
 
-export interface BootloaderPlan {
-  write?: FlashWrite;
-  objections: Objection[];
-  warnings: Warning[];
-}
-
 export function planBootloader(
   { build, table, wish }: { build: ReleaseBuild; table: ChosenTable; wish: HeaderWish },
   board: BoardState,
-): BootloaderPlan {
+): PlanPart {
   if (!build.bootloader) return judgeBoardsOwn(board, table);
 
   const { chip } = build;
@@ -67,11 +61,11 @@ export function planBootloader(
     data: patched,
     why: patched === data ? 'from-release' : 'header-changed',
   };
-  return { write, objections, warnings };
+  return { writes: [write], objections, warnings };
 }
 
 /** A lone app runs on the boot loader that is there. */
-function judgeBoardsOwn(board: BoardState, table: ChosenTable): BootloaderPlan {
+function judgeBoardsOwn(board: BoardState, table: ChosenTable): PlanPart {
   if (!board.bootloader) return { objections: [objection('no-bootloader', 'bootloader')], warnings: [] };
   return { objections: sizeObjections(board.bootloader.flashSize, board, table), warnings: [] };
 }
@@ -112,7 +106,7 @@ function patch(data: Uint8Array, chip: Chip, change: FlashHeaderChange): Uint8Ar
   }
 }
 
-/** The boot loader takes the size in its own header for the flash (rom-behaviour 4: rows beyond it are refused). */
+/** The boot loader takes the size in its own header for the flash, and refuses rows beyond it (flash_partitions.c). */
 function sizeObjections(headerSize: number | undefined, board: BoardState, table: ChosenTable): Objection[] {
   if (headerSize === undefined) return [];
   const objections: Objection[] = [];

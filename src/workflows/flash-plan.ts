@@ -85,6 +85,13 @@ export interface FlashPlan {
   wifi?: { ssid: string };
 }
 
+/** What one file of the planner adds to a plan. */
+export interface PlanPart {
+  writes?: FlashWrite[];
+  objections: Objection[];
+  warnings?: Warning[];
+}
+
 /** What happens while a plan is carried out. */
 export type FlashStep =
   | { kind: 'write'; write: FlashWrite; index: number; count: number }

@@ -8,7 +8,7 @@ import { wifiEntries, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { DataSubtype, findPartition, type Partition, PartitionType } from '#formats/partition-table.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type BoardItem, type FlashWrite } from './flash-plan.ts';
+import { type BoardItem, type FlashWrite, type PlanPart } from './flash-plan.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
 
@@ -18,10 +18,7 @@ export interface WifiWish {
   password: string;
 }
 
-export interface NvsPlan {
-  write?: FlashWrite;
-  objections: Objection[];
-  warnings: Warning[];
+export interface NvsPlan extends PlanPart {
   /** What becomes of the settings on the board; `undefined` when there are none. */
   item?: BoardItem;
 }
@@ -58,7 +55,7 @@ export function planNvs({ build, table, wifi }: NvsInputs, board: BoardState): N
     // A half-written NVS would lose settings that only the board has.
     whole: true,
   };
-  return { write, objections, warnings, ...boardItem(board, 'carried-over') };
+  return { writes: [write], objections, warnings, ...boardItem(board, 'carried-over') };
 }
 
 function wifiChanges(

@@ -10,17 +10,15 @@ import {
 import { encodeOtadata, OTADATA_SIZE, OtaState } from '#formats/otadata.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type FlashWrite, type PlannedRoles } from './flash-plan.ts';
-import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
+import { type PlannedRoles, type PlanPart } from './flash-plan.ts';
+import { objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
 
 /** `keep`: a board that runs from PB stays so. `normal`: app to PA, data to PB. */
 export type Orientation = 'keep' | 'normal';
 
-export interface RolesChoice {
+export interface RolesChoice extends PlanPart {
   roles?: PlannedRoles;
-  objections: Objection[];
-  warnings: Warning[];
 }
 
 export function chooseRoles(
@@ -59,8 +57,8 @@ export function chooseRoles(
   return { roles, objections: [], warnings };
 }
 
-/** The otadata that makes the app slot boot; both sectors, so that no older entry with a higher sequence wins (formats.md 2.3). */
-export function planOtadata(table: ChosenTable, roles: PlannedRoles): { write?: FlashWrite; objections: Objection[] } {
+/** The otadata that makes the app slot boot; both sectors, so that no older entry with a higher sequence wins (bootloader_utility.c). */
+export function planOtadata(table: ChosenTable, roles: PlannedRoles): PlanPart {
   const row = findPartition(table.partitions, PartitionType.Data, DataSubtype.Ota);
   const slots = otaSlots(table.partitions);
   const slot = slots.findIndex(({ offset }) => offset === roles.app.offset);
@@ -75,7 +73,7 @@ export function planOtadata(table: ChosenTable, roles: PlannedRoles): { write?: 
       ? new Uint8Array(OTADATA_SIZE).fill(0xff)
       : encodeOtadata({ slot, slotCount: slots.length, state: OtaState.Valid });
   return {
-    write: { role: 'otadata', label: row.name, offset: row.offset, data, why: 'selects-app-slot' },
+    writes: [{ role: 'otadata', label: row.name, offset: row.offset, data, why: 'selects-app-slot' }],
     objections: [],
   };
 }

@@ -61,7 +61,7 @@ export function proposeTwoSlotTable(wishes: TwoSlotWishes): Partition[] | undefi
   return rows.sort((a, b) => a.offset - b.offset);
 }
 
-/** A slot that holds this much data: header, at least one sector unused (formats.md 4.2: exact fills fail on old versions). */
+/** A slot that holds this much data: header, at least one sector unused: exact fills fail on ESP-IDF up to 5.1.2. */
 export const slotSizeForData = (dataSize: number): number =>
   dataSize === 0 ? 0 : alignUp(DATA_HEADER_SIZE + dataSize, SECTOR_SIZE) + SECTOR_SIZE;
 

@@ -8,7 +8,7 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, test } from 'vitest';
 import { fromHex, toHex } from '#formats/bytes.ts';
 import { decodePartitionTable } from '#formats/partition-table.ts';
-import { markAppValid, OtaResult, setBootPartition } from '#sim/app-ota.ts';
+import { markAppValid, OtaResult, setBootPartition } from '#sim/firmware/app-ota.ts';
 import { type Program } from '#sim/machine.ts';
 import { appDescription, bootLoaderStart, standInImage } from './support/stand-in-images.ts';
 import { BootBench, withoutTimes } from './support/boot-bench.ts';

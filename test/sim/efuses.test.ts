@@ -1,5 +1,5 @@
-import { burnEfuses, type EfuseSettings } from '#sim/efuses.ts';
-import { simChip } from '#sim/sim-chips.ts';
+import { burnEfuses, type EfuseSettings } from '#sim/board/efuses.ts';
+import { simChip } from '#sim/board/sim-chips.ts';
 import { readU32 } from '#formats/bytes.ts';
 import { describe, expect, test } from 'vitest';
 

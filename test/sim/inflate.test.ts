@@ -1,4 +1,4 @@
-import { Inflater } from '#sim/inflate.ts';
+import { Inflater } from '#sim/loader/inflate.ts';
 import { concatBytes } from '#formats/bytes.ts';
 import fc from 'fast-check';
 import { constants, deflateSync } from 'node:zlib';

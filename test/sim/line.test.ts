@@ -1,6 +1,6 @@
 import { ModelClock } from '#model-clock.ts';
 import { concatBytes } from '#formats/bytes.ts';
-import { type LineOptions, SerialLine } from '#sim/line.ts';
+import { type LineOptions, SerialLine } from '#sim/board/line.ts';
 import { expect, test } from 'vitest';
 
 function makeLine(options: Partial<LineOptions> = {}) {

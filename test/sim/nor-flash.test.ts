@@ -1,4 +1,4 @@
-import { FLASH_TIMES, NorFlash } from '#sim/nor-flash.ts';
+import { FLASH_TIMES, NorFlash } from '#sim/board/nor-flash.ts';
 import { describe, expect, test } from 'vitest';
 
 describe('a NOR flash', () => {

@@ -1,5 +1,5 @@
 import { ModelClock } from '#model-clock.ts';
-import { ResetCircuit, type Wiring } from '#sim/reset-circuit.ts';
+import { ResetCircuit, type Wiring } from '#sim/board/reset-circuit.ts';
 import { describe, expect, test } from 'vitest';
 
 type Move = [dtr: 0 | 1, rts: 0 | 1, wait: number];

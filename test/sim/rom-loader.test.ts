@@ -1,6 +1,6 @@
 /** Rules of the ROM loader that no transcript shows: secure download mode, the ESP32-S3, the order of things. */
 import { readU32 } from '#formats/bytes.ts';
-import { simChip } from '#sim/sim-chips.ts';
+import { simChip } from '#sim/board/sim-chips.ts';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { LoaderBench, statusOf, SYNC, wordBytes } from './support/loader-bench.ts';

@@ -11,7 +11,7 @@ import {
   type Transcript,
 } from './support/rom-replay.ts';
 import { dataRequest, wordRequest } from './support/stub-images.ts';
-import { encodeSlip } from '#sim/slip.ts';
+import { encodeSlip } from '#sim/loader/slip.ts';
 
 const PANIC_TEXT = "Guru Meditation Error: Core 0 panic'ed (Load access fault)\r\n";
 const FILES = readdirSync(new URL('../fixtures/rom/', import.meta.url)).filter(

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { hexAddress, readU32 } from '#formats/bytes.ts';
 import { chipByName } from '#formats/chips.ts';
 import { encodeOtadata } from '#formats/otadata.ts';
-import { bootLoaderTraits } from '#sim/boot-loader-traits.ts';
+import { bootLoaderTraits } from '#sim/boot/boot-loader-traits.ts';
 import { type Program } from '#sim/machine.ts';
 import { BootBench } from './support/boot-bench.ts';
 import { appFor, bootLoaderFor, flashWith, MB, tableOf } from './support/boot-flash.ts';

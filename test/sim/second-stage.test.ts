@@ -5,7 +5,7 @@ import { padBytes, toHex } from '#formats/bytes.ts';
 import { packDataImage } from '#formats/data-image.ts';
 import { chipByName } from '#formats/chips.ts';
 import { encodeOtadata } from '#formats/otadata.ts';
-import { readBootTable } from '#sim/boot-table.ts';
+import { readBootTable } from '#sim/boot/boot-table.ts';
 import { type Program } from '#sim/machine.ts';
 import { appFor, flashWith, MB, tableOf } from './support/boot-flash.ts';
 import { BootBench } from './support/boot-bench.ts';

@@ -1,6 +1,6 @@
 /** Rules of both stubs that no transcript shows. */
 import { concatBytes, readU32 } from '#formats/bytes.ts';
-import { encodeSlip } from '#sim/slip.ts';
+import { encodeSlip } from '#sim/loader/slip.ts';
 import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { decodeFrames } from './support/frames.ts';

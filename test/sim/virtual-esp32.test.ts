@@ -1,7 +1,7 @@
 import { ModelClock } from '#model-clock.ts';
 import { FaultInjector } from '#sim/faults.ts';
 import { type Machine, type Program, type ResetReason } from '#sim/machine.ts';
-import { encodeSlip } from '#sim/slip.ts';
+import { encodeSlip } from '#sim/loader/slip.ts';
 import { type VirtualEsp32Options } from '#sim/virtual-esp32-options.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { describe, expect, test } from 'vitest';

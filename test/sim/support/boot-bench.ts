@@ -1,9 +1,9 @@
 /** A bare machine for what boots from flash: it prints the banner as the hardware does and starts again on each reset. */
-import { burnEfuses, type EfuseSettings } from '#sim/efuses.ts';
+import { burnEfuses, type EfuseSettings } from '#sim/board/efuses.ts';
 import { type ResetReason, type SimNetwork } from '#sim/machine.ts';
-import { NorFlash } from '#sim/nor-flash.ts';
-import { type BootMachine, bootFromFlash, type BootOptions, type FlashBoot } from '#sim/second-stage.ts';
-import { type SimChip, simChip } from '#sim/sim-chips.ts';
+import { NorFlash } from '#sim/board/nor-flash.ts';
+import { type BootMachine, bootFromFlash, type BootOptions, type FlashBoot } from '#sim/boot/second-stage.ts';
+import { type SimChip, simChip } from '#sim/board/sim-chips.ts';
 import { ModelClock } from '#model-clock.ts';
 
 export interface BenchOptions extends BootOptions {

@@ -4,7 +4,7 @@ import { packDataImage } from '#formats/data-image.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { type NvsEntry } from '#formats/nvs/nvs.ts';
 import { wifiEntries } from '#formats/nvs/wifi-credentials.ts';
-import { type HouseFirmware } from '#sim/house-firmware.ts';
+import { type HouseFirmware } from '#sim/firmware/house-firmware.ts';
 import { type SimNetwork } from '#sim/machine.ts';
 import { BootBench } from './boot-bench.ts';
 import { appFor, flashWith, MB, tableOf } from './boot-flash.ts';

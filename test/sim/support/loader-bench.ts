@@ -1,7 +1,7 @@
 /** A board in its loader, with requests in and answers out, in modelled time. */
 import { concatBytes, writeU32 } from '#formats/bytes.ts';
 import { ModelClock } from '#model-clock.ts';
-import { encodeSlip } from '#sim/slip.ts';
+import { encodeSlip } from '#sim/loader/slip.ts';
 import { type VirtualEsp32Options } from '#sim/virtual-esp32-options.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type Answer, decodeAnswers } from './frames.ts';

@@ -1,7 +1,7 @@
 /** Replays a transcript of a real ROM or stub: host bytes in, device bytes out, and what became of the flash. */
 import { fromHex, toHex } from '#formats/bytes.ts';
 import { ModelClock } from '#model-clock.ts';
-import { encodeSlip } from '#sim/slip.ts';
+import { encodeSlip } from '#sim/loader/slip.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { readFileSync } from 'node:fs';
 import { stubSegments } from './stub-images.ts';

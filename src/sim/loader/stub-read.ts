@@ -4,7 +4,7 @@
  */
 import { readU32 } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
-import { type Machine } from './machine.ts';
+import { type Machine } from '#sim/machine.ts';
 import { encodeSlip } from './slip.ts';
 import { Code } from './stub-flash.ts';
 

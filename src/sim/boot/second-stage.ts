@@ -5,18 +5,18 @@
 import { decodeImageHeader } from '#formats/app-image.ts';
 import { CHIPS, type Chip } from '#formats/chips.ts';
 import { crc32 } from '#formats/crc32.ts';
-import { BasicPrompt } from './basic-prompt.ts';
+import { BasicPrompt } from '#sim/loader/basic-prompt.ts';
 import { type BootDecision, decideBoot } from './boot-decision.ts';
 import { type BootLoaderLoad, loadBootLoader } from './boot-loader-load.ts';
 import { greetingLines } from './boot-loader-log.ts';
 import { type BootLoaderTraits, type BootLogLevel, bootLoaderTraits } from './boot-loader-traits.ts';
 import { romFacts } from './boot-rom-facts.ts';
-import { type Efuses } from './efuses.ts';
+import { type Efuses } from '#sim/board/efuses.ts';
 import { readFlash } from './flash-bytes.ts';
-import { startHouseFirmware } from './house-firmware.ts';
+import { startHouseFirmware } from '#sim/firmware/house-firmware.ts';
 import { formatLogLine, hex8, type LogLevel, type LogLine } from './log-line.ts';
-import { type Machine, type Program, type ResetReason } from './machine.ts';
-import { FLASH_SECTOR } from './nor-flash.ts';
+import { type Machine, type Program, type ResetReason } from '#sim/machine.ts';
+import { FLASH_SECTOR } from '#sim/board/nor-flash.ts';
 import { runScript, type Script } from './script.ts';
 import { type StartedApp } from './started-app.ts';
 

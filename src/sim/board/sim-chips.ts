@@ -3,7 +3,7 @@
  * their mask ROMs; those of the ESP32-S3 from public boot logs and, for the loader, taken to be as on the ESP32-C3.
  */
 import { type ChipName } from '#formats/chips.ts';
-import { type ResetReason } from './machine.ts';
+import { type ResetReason } from '#sim/machine.ts';
 
 /** Which way the straps send the ROM at reset. */
 export interface BootMode {

@@ -5,8 +5,8 @@
 import { toHex } from '#formats/bytes.ts';
 import { wifiPmk } from '#formats/nvs/wifi-credentials.ts';
 import { type HouseCredentials } from './house-credentials.ts';
-import { info, type LogLine } from './log-line.ts';
-import { type SimNetwork } from './machine.ts';
+import { info, type LogLine } from '#sim/boot/log-line.ts';
+import { type SimNetwork } from '#sim/machine.ts';
 
 /** Why the access point and the station did not come together. */
 export const WifiReason = {

@@ -1,5 +1,5 @@
 /** What a chip runs when nothing is left to run. */
-import { type Machine, type Program } from './machine.ts';
+import { type Machine, type Program } from '#sim/machine.ts';
 
 /** Code that hangs: it takes bytes and says nothing, until a reset. */
 export class DeadProgram implements Program {

@@ -5,7 +5,7 @@
 import { concatBytes } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { DATA_HEADER_SIZE, HEADER_SIZE, Op, dataChecksum, encodeAnswer, registerWrites, word } from './loader-frame.ts';
-import { type LoaderMachine, type Program } from './machine.ts';
+import { type LoaderMachine, type Program } from '#sim/machine.ts';
 import { encodeSlip } from './slip.ts';
 import { Code, StubTransfer } from './stub-flash.ts';
 import { StubFrames } from './stub-frames.ts';

@@ -2,10 +2,10 @@
  * How the mask ROM writes flash: what it checks, what it forgets to check, and what it does to the bytes behind.
  * By experiment with the ROMs of ESP32 and ESP32-C3. All results are reasons of the protocol, 0 for success.
  */
-import { FLASH_SECTOR, type NorFlash } from './nor-flash.ts';
+import { FLASH_SECTOR, type NorFlash } from '#sim/board/nor-flash.ts';
 import { alignUp } from '#formats/bytes.ts';
 import { Inflater } from './inflate.ts';
-import { type SimChip } from './sim-chips.ts';
+import { type SimChip } from '#sim/board/sim-chips.ts';
 import { type Work } from './work.ts';
 
 /** Reasons of the ROM's answers. */

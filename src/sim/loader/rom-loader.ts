@@ -7,7 +7,7 @@ import { concatBytes, readU32 } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { BasicPrompt, DeadProgram } from './basic-prompt.ts';
 import { DATA_HEADER_SIZE, HEADER_SIZE, Op, dataChecksum, encodeAnswer, registerWrites, word } from './loader-frame.ts';
-import { type LoaderMachine, type Program } from './machine.ts';
+import { type LoaderMachine, type Program } from '#sim/machine.ts';
 import { BlockCounter, Reason, ROM_BLOCK_LIMIT, RomFlash, type RomBlock } from './rom-flash.ts';
 import { RomFrames } from './rom-frames.ts';
 import { encodeSlip } from './slip.ts';

@@ -2,7 +2,7 @@
 import { concatBytes, toHex } from '#formats/bytes.ts';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { DeadProgram } from './basic-prompt.ts';
-import { type LoaderMachine } from './machine.ts';
+import { type LoaderMachine } from '#sim/machine.ts';
 import { OldStub } from './old-stub.ts';
 import { Stub } from './stub.ts';
 

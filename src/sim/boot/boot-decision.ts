@@ -27,7 +27,7 @@ import { faultLine, notBootableLine, segmentLines } from './boot-loader-log.ts';
 import { readBootTable, tableLines } from './boot-table.ts';
 import { readFlash } from './flash-bytes.ts';
 import { error, info, type LogLine, warning } from './log-line.ts';
-import { FLASH_SECTOR } from './nor-flash.ts';
+import { FLASH_SECTOR } from '#sim/board/nor-flash.ts';
 
 export interface BootSettings {
   chip: Chip;

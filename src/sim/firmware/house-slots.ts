@@ -3,8 +3,8 @@ import { APP_DESCRIPTION_MAGIC, isFlashMapped } from '#formats/app-image.ts';
 import { isBlank, readU32 } from '#formats/bytes.ts';
 import { CHIPS } from '#formats/chips.ts';
 import { describePartition, otaSlots, type Partition } from '#formats/partition-table.ts';
-import { readFlash } from './flash-bytes.ts';
-import { type StartedApp } from './started-app.ts';
+import { readFlash } from '#sim/boot/flash-bytes.ts';
+import { type StartedApp } from '#sim/boot/started-app.ts';
 
 /** Bytes in front of the data, which make the slot's content pass for an image. */
 export const DATA_OFFSET = 32;

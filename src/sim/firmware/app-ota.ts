@@ -20,8 +20,8 @@ import {
   type Partition,
   PartitionType,
 } from '#formats/partition-table.ts';
-import { readFlash } from './flash-bytes.ts';
-import { FLASH_SECTOR, type NorFlash } from './nor-flash.ts';
+import { readFlash } from '#sim/boot/flash-bytes.ts';
+import { FLASH_SECTOR, type NorFlash } from '#sim/board/nor-flash.ts';
 
 /** What these functions need of the running app's surroundings. */
 export interface OtaContext {

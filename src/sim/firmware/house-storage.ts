@@ -9,9 +9,9 @@ import {
   PARTITION_TABLE_SIZE,
   PartitionType,
 } from '#formats/partition-table.ts';
-import { readFlash } from './flash-bytes.ts';
-import { error, info, type LogLine, warning } from './log-line.ts';
-import { type NorFlash } from './nor-flash.ts';
+import { readFlash } from '#sim/boot/flash-bytes.ts';
+import { error, info, type LogLine, warning } from '#sim/boot/log-line.ts';
+import { type NorFlash } from '#sim/board/nor-flash.ts';
 
 const TAG = 'house';
 /** Fewer pages can only be read; a writable partition keeps one of them free. */

@@ -4,7 +4,7 @@
  */
 import { alignDown, alignUp } from '#formats/bytes.ts';
 import { Inflater } from './inflate.ts';
-import { FLASH_BLOCK, FLASH_SECTOR, type NorFlash } from './nor-flash.ts';
+import { FLASH_BLOCK, FLASH_SECTOR, type NorFlash } from '#sim/board/nor-flash.ts';
 import { type Work } from './work.ts';
 
 /** First status byte of the stub's answers; the second is 0. */

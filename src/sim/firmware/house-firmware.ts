@@ -13,10 +13,10 @@ import { type CredentialKeys, findCredentials, type HouseCredentials } from './h
 import { type DataSlot, dataSlotOf, printable, readDataSlot } from './house-slots.ts';
 import { loadAppPartitions, openNvs } from './house-storage.ts';
 import { tryToJoin, WIFI_REASON_NAMES, type WifiReason } from './house-wifi.ts';
-import { error, formatLogLine, info, type LogLine, warning } from './log-line.ts';
-import { type Machine, type Program } from './machine.ts';
-import { runScript, type Script } from './script.ts';
-import { type StartedApp } from './started-app.ts';
+import { error, formatLogLine, info, type LogLine, warning } from '#sim/boot/log-line.ts';
+import { type Machine, type Program } from '#sim/machine.ts';
+import { runScript, type Script } from '#sim/boot/script.ts';
+import { type StartedApp } from '#sim/boot/started-app.ts';
 
 /** Where the firmware has got to. */
 export type HousePhase =
