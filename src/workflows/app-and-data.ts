@@ -4,7 +4,7 @@ import { DATA_HEADER_SIZE, isDataImage, packDataImage, SPI_MODE_BYTE } from '#fo
 import { FormatError } from '#formats/format-error.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type PlannedRoles, type PlanPart } from './flash-plan.ts';
+import { flashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
 import { imageObjections } from './image-objections.ts';
 import { objection, type Warning, warning } from './plan-notices.ts';
 import { slotSizeForData } from './two-slot-table.ts';
@@ -31,8 +31,8 @@ export function planApp(build: ReleaseBuild, { app: slot }: PlannedRoles, board:
   if (data.length > slot.size && !objections.some(({ code }) => code === 'too-large')) {
     objections.push(objection('too-large', 'app', { size: data.length, room: slot.size }));
   }
-  const writes = [{ role: 'app', label: slot.name, offset: slot.offset, data, why: 'from-release' }] as const;
-  return { writes: [...writes], objections, warnings };
+  const write = flashWrite({ role: 'app', label: slot.name, offset: slot.offset, data, why: 'from-release' });
+  return { writes: [write], objections, warnings };
 }
 
 export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFile | undefined): PlanPart {
@@ -62,7 +62,7 @@ export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFil
     const values = { app, data: size, appSlot: roles.app.size, dataSlot: slot.size };
     warnings.push(warning('next-update-would-not-fit', 'data', values));
   }
-  const write = { role: 'data', label: slot.name, offset: slot.offset, data: packed, why: 'data-packed' } as const;
+  const write = flashWrite({ role: 'data', label: slot.name, offset: slot.offset, data: packed, why: 'data-packed' });
   return { writes: [write], objections: [], warnings };
 }
 

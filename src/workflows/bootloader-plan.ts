@@ -5,7 +5,7 @@ import { FormatError } from '#formats/format-error.ts';
 import { type FlashHeaderChange, patchFlashHeader } from '#formats/image-header-patch.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type FlashWrite, type PlanPart } from './flash-plan.ts';
+import { flashWrite, type PlanPart } from './flash-plan.ts';
 import { imageObjections } from './image-objections.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable, tableEnd } from './table-choice.ts';
@@ -54,13 +54,13 @@ export function planBootloader(
   }
   const size = change.header.size ?? verdict.image.header.flashSize;
   objections.push(...sizeObjections(size, board, table));
-  const write: FlashWrite = {
+  const write = flashWrite({
     role: 'bootloader',
     label: 'boot loader',
     offset: chip.bootloaderOffset,
     data: patched,
     why: patched === data ? 'from-release' : 'header-changed',
-  };
+  });
   return { writes: [write], objections, warnings };
 }
 

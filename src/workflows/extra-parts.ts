@@ -2,7 +2,7 @@
 import { isDataImage } from '#formats/data-image.ts';
 import { AppSubtype, DataSubtype, findPartition, type Partition, PartitionType } from '#formats/partition-table.ts';
 import { type ReleaseBuild, type ReleasePart } from '#formats/release/release.ts';
-import { type FlashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
+import { type FlashWrite, flashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
 
@@ -38,7 +38,8 @@ export function planExtras(inputs: ExtraInputs): PlanPart {
       objections.push(objection('too-large', 'other', values));
     }
     const role = row === roles?.data ? 'data' : 'other';
-    writes.push({ role, label: row.name, offset: row.offset + shift, data: part.data, why: 'from-release' });
+    const { data } = part;
+    writes.push(flashWrite({ role, label: row.name, offset: row.offset + shift, data, why: 'from-release' }));
   }
   return { writes, objections, warnings };
 }

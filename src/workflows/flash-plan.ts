@@ -19,11 +19,16 @@ export interface FlashWrite {
   /** Flash offset in bytes, a multiple of the sector size. */
   offset: number;
   data: Uint8Array;
+  /** MD5 of `data`, 32 lower-case hex digits: made with the plan, so that the run only compares. */
+  md5: string;
   /** Why it is written, as a code for `messages`. */
   why: FlashReason;
   /** Must not be cut short by an abort: it holds what cannot be had again. */
   whole?: boolean;
 }
+
+/** A write with its digest. */
+export const flashWrite = (write: Omit<FlashWrite, 'md5'>): FlashWrite => ({ ...write, md5: toHex(md5(write.data)) });
 
 export type FlashReason =
   | 'from-release'
@@ -142,7 +147,7 @@ export async function runFlashPlan(
   for (const [index, write] of plan.writes.entries()) {
     onStep?.({ kind: 'verify', write, index, count });
     const found = await flash.md5(write.offset, write.data.length, { signal });
-    if (found !== toHex(md5(write.data))) {
+    if (found !== write.md5) {
       throw new WorkflowError('verify-failed', `${write.label} at ${hexAddress(write.offset)} reads back different`, {
         values: { label: write.label, offset: write.offset },
       });

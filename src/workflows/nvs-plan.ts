@@ -8,7 +8,7 @@ import { wifiEntries, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { DataSubtype, findPartition, type Partition, PartitionType } from '#formats/partition-table.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type BoardItem, type FlashWrite, type PlanPart } from './flash-plan.ts';
+import { type BoardItem, flashWrite, type PlanPart } from './flash-plan.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
 
@@ -46,7 +46,7 @@ export function planNvs({ build, table, wifi }: NvsInputs, board: BoardState): N
   const merged = merge(board, { target, adds: [...unless(fromRelease, board), ...wished.entries] });
   if ('objection' in merged)
     return { objections: [...objections, merged.objection], warnings, ...boardItem(board, 'untouched') };
-  const write: FlashWrite = {
+  const write = flashWrite({
     role: 'nvs',
     label: target.name,
     offset: target.offset,
@@ -54,7 +54,7 @@ export function planNvs({ build, table, wifi }: NvsInputs, board: BoardState): N
     why: !board.nvs || isBlank(board.nvs.bytes) ? 'nvs-new' : moves ? 'nvs-moved' : 'nvs-merged',
     // A half-written NVS would lose settings that only the board has.
     whole: true,
-  };
+  });
   return { writes: [write], objections, warnings, ...boardItem(board, 'carried-over') };
 }
 

@@ -8,7 +8,14 @@ import { type DataFile, planApp, planData } from './app-and-data.ts';
 import { type BoardState, isLocked } from './board-state.ts';
 import { type HeaderWish, planBootloader } from './bootloader-plan.ts';
 import { planExtras } from './extra-parts.ts';
-import { type BootCheck, type FlashPlan, type FlashWrite, type PlanPart, writtenRange } from './flash-plan.ts';
+import {
+  type BootCheck,
+  type FlashPlan,
+  type FlashWrite,
+  flashWrite,
+  type PlanPart,
+  writtenRange,
+} from './flash-plan.ts';
 import { keptAndLost } from './kept-and-lost.ts';
 import { planNvs, type WifiWish } from './nvs-plan.ts';
 import { type Objection, objection, warning } from './plan-notices.ts';
@@ -136,13 +143,13 @@ function tableWrite(table: ChosenTable): FlashWrite {
     proposed: 'table-proposed',
     board: 'from-release',
   } as const;
-  return {
+  return flashWrite({
     role: 'partition-table',
     label: 'partition table',
     offset: table.offset,
     data: encodePartitionTable(table.partitions),
     why: why[table.source],
-  };
+  });
 }
 
 function overlaps(plan: FlashPlan): Objection[] {

@@ -10,7 +10,7 @@ import {
 import { encodeOtadata, OTADATA_SIZE, OtaState } from '#formats/otadata.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
-import { type PlannedRoles, type PlanPart } from './flash-plan.ts';
+import { flashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
 import { objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
 
@@ -73,7 +73,7 @@ export function planOtadata(table: ChosenTable, roles: PlannedRoles): PlanPart {
       ? new Uint8Array(OTADATA_SIZE).fill(0xff)
       : encodeOtadata({ slot, slotCount: slots.length, state: OtaState.Valid });
   return {
-    writes: [{ role: 'otadata', label: row.name, offset: row.offset, data, why: 'selects-app-slot' }],
+    writes: [flashWrite({ role: 'otadata', label: row.name, offset: row.offset, data, why: 'selects-app-slot' })],
     objections: [],
   };
 }
