@@ -2,7 +2,7 @@
  * Boots of a real ESP32 boot loader (fixtures: boot/*.json), replayed. The parts of flash without bytes in the fixture
  * come from the firmware that was booted, where it is at hand, and from stand-ins of the same shape everywhere.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { describe, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { fromHex, toHex } from '#formats/bytes.ts';
 import { decodePartitionTable } from '#formats/partition-table.ts';
 import { markAppValid, OtaResult, setBootPartition } from '#sim/firmware/app-ota.ts';
 import { type Program } from '#sim/machine.ts';
+import { FIRMWARE_FILE, hasFirmware } from '../support/real-firmware.ts';
 import { appDescription, bootLoaderStart, standInImage } from './support/stand-in-images.ts';
 import { BootBench, withoutTimes } from './support/boot-bench.ts';
 
@@ -39,10 +40,6 @@ const FIXTURES = join(import.meta.dirname, '../fixtures/boot');
 const CASES = readdirSync(FIXTURES)
   .filter((name) => name.endsWith('.json') && name !== 'manifest.json')
   .map((name) => JSON.parse(readFileSync(join(FIXTURES, name), 'utf8')) as Case);
-
-const FIRMWARE_FOLDER = process.env['TWOSTEP_FIRMWARE'] ?? join(import.meta.dirname, '../../../shared/firmware');
-const FIRMWARE_FILE = join(FIRMWARE_FOLDER, 'ESP32_GENERIC-20250911-v1.26.1.bin');
-const hasFirmware = existsSync(FIRMWARE_FILE);
 
 interface Images {
   bootLoader: Uint8Array;

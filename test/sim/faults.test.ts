@@ -39,6 +39,16 @@ test('a power cut hits one flash operation', () => {
   expect([faults.operation(), faults.operation(), faults.operation()]).toEqual([undefined, 0.25, undefined]);
 });
 
+test('faults that have not happened can be taken back', () => {
+  const faults = new FaultInjector([
+    { kind: 'flip', direction: 'to-device', at: 2, bit: 0 },
+    { kind: 'power-cut', operation: 0, share: 0.5 },
+  ]);
+  faults.clear();
+  expect([...faults.pass('to-device', ten).bytes]).toEqual([...ten]);
+  expect(faults.operation()).toBeUndefined();
+});
+
 test('bad sectors are told', () => {
   expect(new FaultInjector([{ kind: 'bad-sector', sector: 17 }]).badSectors).toEqual([17]);
 });
