@@ -36,7 +36,8 @@ export async function identifyCommand(options: IdentifyOptions, context: Command
         if (identity.flashSize === undefined) return;
         const state = await readBoardState(board, identity, { signal });
         output.say('flash', stateRecord(state), stateLines(state).join('\n'));
-        await (await board.restart({ signal })).close();
+        // A board that was brought into download mode by hand stays there; the others go on with what they did.
+        if (options.before !== 'none') await (await board.restart({ signal })).close();
       } finally {
         await board.close();
       }
