@@ -1,11 +1,11 @@
 /** `twostep flash`: a release, a data file and Wi-Fi credentials go in, and a board comes up. */
-import { Bootloader } from '#device/bootloader.ts';
-import { type EntryMode } from '#device/reset.ts';
-import { FLASH_MODES, flashSizeName, parseFlashSize } from '#formats/chips.ts';
+import { type Bootloader } from '#device/bootloader.ts';
+import { FLASH_MODES, parseFlashSize } from '#formats/chips.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { parseWifiStore, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { type Release } from '#formats/release/release.ts';
 import { bytesText } from '#messages/units.ts';
+import { boardHints } from '#workflows/board-hints.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { type HeaderWish } from '#workflows/bootloader-plan.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
@@ -19,11 +19,10 @@ import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
 import { planRecord, planText } from './plan-text.ts';
-import { openBoardPort } from './ports/board-port.ts';
 import { readInput, readRelease } from './release-files.ts';
+import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
 
-export interface FlashOptions {
-  port: string;
+export interface FlashOptions extends BoardOptions {
   data?: string;
   partitions?: string;
   wifiSsid?: string;
@@ -31,9 +30,6 @@ export interface FlashOptions {
   wifiStore?: string;
   orientation: Orientation;
   flashHeader?: string;
-  flashSize?: string;
-  baud?: string;
-  before: EntryMode;
   after: 'reset' | 'none';
   plan?: boolean;
 }
@@ -46,34 +42,18 @@ export async function flashCommand(paths: string[], options: FlashOptions, conte
   const { output, signal } = context;
   const release = await readRelease(paths);
   const wishes = await readWishes(options, context);
+  const hints = boardHints(release, wishes.table);
   sayRelease(release, context);
-
-  const place = await openBoardPort(options.port);
-  try {
-    await place.run(async () => {
-      const board = await Bootloader.connect(place.port, {
-        clock: place.clock,
-        ports: place.source,
-        before: options.before,
-        signal,
-        ...(place.fixedBaud === undefined ? {} : { baud: place.fixedBaud }),
-        ...baudAndSize(options),
-      });
-      try {
-        output.say('board', { ...identityText(board.identity).record }, identityText(board.identity).line);
-        const state = await readBoardState(board, board.identity, { signal });
-        const plan = planProvision(release, state, wishes);
-        output.say('plan', planRecord(plan), planText(plan));
-        if (options.plan) return;
-        if (plan.objections.length > 0) throw new WorkflowError('plan-refused', 'There are objections to this plan');
-        sayUp(await runPlan(board, plan, { options, context }), plan, context);
-      } finally {
-        await board.close();
-      }
-    });
-  } finally {
-    await place.dispose();
-  }
+  await withBoard(options, context, async (board) => {
+    const { line, record } = identityText(board.identity);
+    output.say('board', record, line);
+    const plan = planProvision(release, await readBoardState(board, board.identity, { signal, hints }), wishes);
+    output.say('plan', planRecord(plan), planText(plan));
+    const refused = plan.objections.length > 0;
+    if ((options.plan || refused) && options.after === 'reset') await leaveLoader(board, options, context);
+    if (refused) throw new WorkflowError('plan-refused', 'There are objections to this plan');
+    if (!options.plan) sayUp(await runPlan(board, plan, { options, context }), plan, context);
+  });
 }
 
 async function runPlan(
@@ -180,22 +160,6 @@ function headerWish(text: string): HeaderWish {
     }
   }
   return wish;
-}
-
-/** @throws {InputError} `baud`, `flash-size`. */
-export function baudAndSize({ baud, flashSize }: { baud?: string; flashSize?: string }): {
-  baud?: number;
-  flashSize?: number;
-} {
-  const rate = baud === undefined || baud === 'auto' ? undefined : Number(baud);
-  if (rate !== undefined && (!Number.isInteger(rate) || rate < 9600 || rate > 6_000_000)) {
-    throw new InputError('baud', `"${baud ?? ''}" is no baud rate`, 'Give a number such as 921600, or auto.');
-  }
-  const size = flashSize === undefined ? undefined : parseFlashSize(flashSize);
-  if (flashSize !== undefined && (size === undefined || size < 0x4_0000 || flashSizeName(size).includes('.'))) {
-    throw new InputError('flash-size', `"${flashSize}" is no flash size`, 'Give one such as 4MB.');
-  }
-  return { ...(rate === undefined ? {} : { baud: rate }), ...(size === undefined ? {} : { flashSize: size }) };
 }
 
 /** Whether an error means that the input was refused: exit code 2. */

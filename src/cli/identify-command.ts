@@ -1,50 +1,25 @@
 /** `twostep identify`: what the board is and what lies in its flash. Changes nothing. */
-import { Bootloader } from '#device/bootloader.ts';
 import { type BoardIdentity } from '#device/identify.ts';
-import { type EntryMode } from '#device/reset.ts';
-import { describePartition } from '#formats/partition-table.ts';
+import { describePartition, type Partition } from '#formats/partition-table.ts';
 import { addressText, bytesText } from '#messages/units.ts';
-import { type BoardState, readBoardState, type SlotState } from '#workflows/board-state.ts';
+import { isNvsRow } from '#workflows/board-nvs.ts';
+import { type BoardState, isLocked, readBoardState, type SlotState } from '#workflows/board-state.ts';
 import { type CommandContext } from './context.ts';
-import { baudAndSize } from './flash-command.ts';
 import { identityText } from './identity-text.ts';
-import { openBoardPort } from './ports/board-port.ts';
+import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
 
-export interface IdentifyOptions {
-  port: string;
-  baud?: string;
-  flashSize?: string;
-  before: EntryMode;
-}
-
-export async function identifyCommand(options: IdentifyOptions, context: CommandContext): Promise<void> {
+export async function identifyCommand(options: BoardOptions, context: CommandContext): Promise<void> {
   const { output, signal } = context;
-  const place = await openBoardPort(options.port);
-  try {
-    await place.run(async () => {
-      const board = await Bootloader.connect(place.port, {
-        clock: place.clock,
-        ports: place.source,
-        before: options.before,
-        signal,
-        ...(place.fixedBaud === undefined ? {} : { baud: place.fixedBaud }),
-        ...baudAndSize(options),
-      });
-      try {
-        const { identity } = board;
-        output.say('board', identityText(identity).record, identityLines(identity).join('\n'));
-        if (identity.flashSize === undefined) return;
-        const state = await readBoardState(board, identity, { signal });
-        output.say('flash', stateRecord(state), stateLines(state).join('\n'));
-        // A board that was brought into download mode by hand stays there; the others go on with what they did.
-        if (options.before !== 'none') await (await board.restart({ signal })).close();
-      } finally {
-        await board.close();
-      }
-    });
-  } finally {
-    await place.dispose();
-  }
+  await withBoard(options, context, async (board) => {
+    const { identity } = board;
+    output.say('board', identityText(identity).record, identityLines(identity).join('\n'));
+    if (isLocked(identity)) output.say('locked', {}, 'What is in its flash is not looked at: it is secured.');
+    else if (identity.flashSize !== undefined) {
+      const state = await readBoardState(board, identity, { signal });
+      output.say('flash', stateRecord(state), stateLines(state).join('\n'));
+    }
+    await leaveLoader(board, options, context);
+  });
 }
 
 function identityLines(identity: BoardIdentity): string[] {
@@ -66,7 +41,7 @@ function stateLines(state: BoardState): string[] {
     `Partition table at ${addressText(state.table.offset)}`,
     ...state.table.partitions.map((partition) => {
       const held = slot(partition.offset);
-      const nvs = state.nvs?.partition === partition ? nvsText(state) : undefined;
+      const nvs = nvsText(state, partition);
       const what = held ? slotText(held) : (nvs ?? '');
       const row = `  ${addressText(partition.offset).padStart(8)}  ${bytesText(partition.size).padStart(9)}  ${partition.name.padEnd(16)} ${describePartition(partition).padEnd(14)} ${what}`;
       return row.trimEnd();
@@ -80,9 +55,10 @@ function slotText({ content, description, tag }: SlotState): string {
   return content === 'data' && tag !== undefined ? `data "${tag}"` : content;
 }
 
-function nvsText({ nvs }: BoardState): string {
-  if (!nvs) return '';
-  return nvs.decoded.verdict === 'ok' ? `${nvs.decoded.entries.length} settings` : nvs.decoded.verdict;
+function nvsText({ nvs, moreNvs }: BoardState, partition: Partition): string | undefined {
+  const held = [nvs, ...moreNvs].find((state) => state?.partition.name === partition.name);
+  if (!held || !isNvsRow(partition)) return undefined;
+  return held.decoded.verdict === 'ok' ? `${held.decoded.entries.length} settings` : held.decoded.verdict;
 }
 
 /** Names and kinds only: values of NVS may be secrets. */

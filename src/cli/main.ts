@@ -6,9 +6,16 @@ process.exitCode = await runCommandLine(process.argv.slice(2), {
   streams: { out: process.stdout, err: process.stderr },
   stdin: process.stdin,
   onInterrupt: (callback) => {
-    process.on('SIGINT', callback);
-    process.on('SIGTERM', callback);
+    let asked = false;
+    const interrupt = (): void => {
+      // Who asks twice does not want to wait.
+      if (asked) process.exit(130);
+      asked = true;
+      callback();
+    };
+    process.on('SIGINT', interrupt);
+    process.on('SIGTERM', interrupt);
   },
 });
-// A board that was given up (a hung serial driver) must not keep the process alive.
-process.exit();
+// A board that was given up (a hung serial driver) must not keep the process alive; what is written still has to go out.
+process.stdout.write('', () => process.exit());

@@ -4,10 +4,11 @@ import { Command, CommanderError, Option } from 'commander';
 import { type Readable } from 'node:stream';
 import { type CommandContext } from './context.ts';
 import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
-import { identifyCommand, type IdentifyOptions } from './identify-command.ts';
+import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
 import { createOutput, type OutputStreams } from './output.ts';
 import { readSecretLine } from './secret-line.ts';
+import { type BoardOptions } from './with-board.ts';
 import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
 
 export const EXIT = { done: 0, failed: 1, refused: 2, aborted: 130 } as const;
@@ -32,7 +33,7 @@ export async function runCommandLine(args: string[], line: CommandLine): Promise
   let output = createOutput(line.streams, { json: false });
   const context = (json = false): CommandContext => {
     output = createOutput(line.streams, { json });
-    return { output, signal: abort.signal, readPassword: () => readSecretLine(line) };
+    return { output, signal: abort.signal, readPassword: () => readSecretLine({ ...line, signal: abort.signal }) };
   };
   const program = createProgram(line.streams, context);
   try {
@@ -115,7 +116,7 @@ function createProgram(streams: OutputStreams, context: (json?: boolean) => Comm
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
     .option('--json', 'one JSON object a line')
-    .action((options: IdentifyOptions & { json?: boolean }) => identifyCommand(options, context(options.json)));
+    .action((options: BoardOptions & { json?: boolean }) => identifyCommand(options, context(options.json)));
 
   program
     .command('virtual')

@@ -4,6 +4,7 @@ import { InputError } from './input-error.ts';
 import { type OutputStreams } from './output.ts';
 
 interface SecretSource {
+  signal: AbortSignal;
   stdin: Readable & { isTTY?: boolean; setRawMode?: (on: boolean) => unknown };
   streams: OutputStreams;
 }
@@ -16,7 +17,10 @@ const MAX_LENGTH = 1024;
  *
  * @throws {InputError} `password-not-text`.
  */
-export async function readSecretLine({ stdin, streams }: SecretSource): Promise<string> {
+export async function readSecretLine({ stdin, streams, signal }: SecretSource): Promise<string> {
+  signal.throwIfAborted();
+  const stop = (): void => void stdin.destroy(signal.reason as Error);
+  signal.addEventListener('abort', stop, { once: true });
   if (stdin.isTTY) streams.err.write('Wi-Fi password: ');
   const chunks: Buffer[] = [];
   if (stdin.isTTY) stdin.setRawMode?.(true);
@@ -29,6 +33,7 @@ export async function readSecretLine({ stdin, streams }: SecretSource): Promise<
       if (/[\r\n]/.test(bytes.toString('latin1')) || Buffer.concat(chunks).length > MAX_LENGTH) break;
     }
   } finally {
+    signal.removeEventListener('abort', stop);
     if (stdin.isTTY) {
       stdin.setRawMode?.(false);
       streams.err.write('\n');

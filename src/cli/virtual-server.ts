@@ -13,12 +13,16 @@ export interface BoardServer {
   close(): Promise<void>;
 }
 
-/** A line from the host. `at` tells after how many UART bytes it holds; without it, at once. */
+/**
+ * A line from the host. `at` tells after how many UART bytes it holds; without it, at once.
+ * `modem` with `dtr` and `rts`, `baud` with `baud`, `close`; and for the hand at the cable `cable` with `plugged`.
+ */
 const HostLineSchema = v.object({
   event: v.string(),
   dtr: v.optional(v.boolean()),
   rts: v.optional(v.boolean()),
   baud: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
+  plugged: v.optional(v.boolean()),
   at: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
 });
 type HostLine = v.InferOutput<typeof HostLineSchema>;
@@ -118,7 +122,7 @@ class HostSide {
     this.#board.attach({ receive: (bytes) => void socket.write(bytes), lost: () => undefined });
   }
 
-  /** A native-USB board left the bus, or is back: the host's bridge plugs its port accordingly. */
+  /** The board left the bus, or is back: the host's bridge plugs its port accordingly. */
   #presence(present: boolean): void {
     this.#control?.write(`${JSON.stringify(present ? { plug: true } : { unplug: true })}\n`);
     if (present) this.#attach();
@@ -151,10 +155,12 @@ class HostSide {
     }
   }
 
-  #apply({ event, dtr, rts, baud }: HostLine): void {
+  #apply({ event, dtr, rts, baud, plugged }: HostLine): void {
     if (event === 'modem') this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });
     else if (event === 'baud' && baud !== undefined) this.#board.setHostBaud(baud);
     else if (event === 'close') this.#setLines({ dtr: false, rts: false });
+    else if (event === 'cable' && plugged === false) this.#board.pullCable();
+    else if (event === 'cable' && plugged === true) this.#board.plugIn();
   }
 
   #setLines(lines: { dtr: boolean; rts: boolean }): void {

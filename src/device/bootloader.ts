@@ -117,15 +117,18 @@ export class Bootloader implements FlashMemory {
 
   /**
    * Resets the board into what is in its flash and hands the port over to its console, which has to be closed later on.
-   * This session is over then, also when it fails.
+   * This session is over then, also when it fails. `baud`: rate of the app's console, 115200 unless told otherwise.
    *
    * @throws {DeviceError} `port-lost`, or as opening.
    */
-  async restart({ signal }: { signal?: AbortSignal | undefined } = {}): Promise<BoardConsole> {
+  async restart({
+    signal,
+    baud,
+  }: { signal?: AbortSignal | undefined; baud?: number | undefined } = {}): Promise<BoardConsole> {
     try {
       return await this.#exclusive(signal, async () => {
         this.#over = true;
-        return restartBoard(this.#session, this.identity);
+        return restartBoard(this.#session, { identity: this.identity, baud });
       });
     } catch (error) {
       await this.close();

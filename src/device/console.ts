@@ -65,6 +65,11 @@ export class LineSplitter {
  * `DeviceError` `port-lost` when the port is gone for good. Whoever has it owns the port until `close`.
  */
 export class BoardConsole implements AsyncIterable<ConsoleLine> {
+  /**
+   * Whether the board never left its loader: it answers a SYNC. To be asked of a board that says nothing at all; an app that is
+   * silent gets some bytes that it did not expect, and nothing is heard of it on this console any more.
+   */
+  readonly stillInLoader: () => Promise<boolean>;
   readonly #clock: Clock;
   readonly #link: Link;
   readonly #holder: PortHolder;
@@ -78,7 +83,12 @@ export class BoardConsole implements AsyncIterable<ConsoleLine> {
   #cancelPartial: (() => void) | undefined;
 
   /** `followMs`: how long a native-USB board may be away before it counts as unplugged. */
-  constructor(link: Link, holder: PortHolder, { clock, followMs }: { clock: Clock; followMs: number }) {
+  constructor(
+    link: Link,
+    holder: PortHolder,
+    { clock, followMs, stillInLoader }: { clock: Clock; followMs: number; stillInLoader: () => Promise<boolean> },
+  ) {
+    this.stillInLoader = stillInLoader;
     this.#clock = clock;
     this.#link = link;
     this.#holder = holder;

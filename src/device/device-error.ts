@@ -42,6 +42,8 @@ export type DeviceErrorCode =
   | 'unsupported-chip'
   /** Another board answers than the one the job was begun with. */
   | 'wrong-board'
+  /** The board was told to restart and is still in its loader: no reset line reaches it. Press RESET. */
+  | 'restart-failed'
   /** The stub loader did not start. */
   | 'stub-failed'
   /** The size of the flash cannot be detected (a bad contact, or an unknown chip): the user must say it. */

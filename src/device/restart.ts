@@ -22,11 +22,16 @@ const WATCHDOG_TICKS = 2000;
 const WATCHDOG_ON = 0xd000_0102;
 
 /** Restarts the board and hands over the port. */
-export async function restartBoard(session: Session, identity: BoardIdentity): Promise<BoardConsole> {
+export async function restartBoard(
+  session: Session,
+  { identity, baud = ROM_BAUD }: { identity: BoardIdentity; baud?: number | undefined },
+): Promise<BoardConsole> {
   const { link, holder, clock, commands, usb } = session;
-  if (!isNativeUsb(usb) && link.baudrate !== ROM_BAUD) await session.reopen(ROM_BAUD);
+  const loaderBaud = link.baudrate;
+  if (!isNativeUsb(usb) && link.baudrate !== baud) await session.reopen(baud);
   holder.expectDeparture();
-  const console = new BoardConsole(link, holder, { clock, followMs: COME_BACK_MS });
+  const stillInLoader = (): Promise<boolean> => session.answersAt(loaderBaud);
+  const console = new BoardConsole(link, holder, { clock, followMs: COME_BACK_MS, stillInLoader });
   try {
     const watchdog =
       isUsbOtg(usb) && identity.chip.name in WATCHDOGS

@@ -136,13 +136,17 @@ export class Session {
   }
 
   /**
-   * Gets back in step with the stub after something went wrong on the line: by SYNC if that does, else by starting over.
+   * Gets back in step with the stub after something went wrong on the line: by SYNC if that does, else by starting over,
+   * also when the ROM answers in its place (the board was reset, or an earlier start of the stub failed).
    * Flash contents and identity stay; what was under way has to be begun anew.
    */
   async regain(): Promise<void> {
     this.#options.onStep?.('recover');
-    if (!(await this.commands.resync())) {
-      if (this.#before === 'none') throw new DeviceError('no-reply', 'The board does not answer any more');
+    const answers = await this.commands.resync();
+    if (!answers && this.#before === 'none') {
+      throw new DeviceError('no-reply', 'The board does not answer any more');
+    }
+    if (!answers || !this.commands.isStub) {
       await this.#startOver();
       await this.#raiseBaud();
     }
@@ -172,6 +176,13 @@ export class Session {
       if (!isDeviceError(error, ...OPEN_ERRORS)) throw error;
       throw new DeviceError('port-lost', 'The port does not open again', { cause: error });
     }
+  }
+
+  /** Whether the loader answers at that rate: the board was not restarted, though it was told to. */
+  async answersAt(baud: number): Promise<boolean> {
+    this.link.onBytes = undefined;
+    if (!isNativeUsb(this.usb) && this.link.baudrate !== baud) await this.reopen(baud);
+    return this.commands.resync();
   }
 
   /** Closes the port, whatever state it is in; never fails. */

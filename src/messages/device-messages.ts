@@ -110,6 +110,11 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
     state: 'The other board was not touched.',
     todo: 'Plug the first board in again.',
   },
+  'restart-failed': {
+    what: 'Everything is written and verified, but the board did not restart: no reset line reaches it.',
+    state: 'It waits in its loader.',
+    todo: 'Press RESET on the board (with BOOT released), or unplug it and plug it in again.',
+  },
   'stub-failed': {
     what: 'The flash loader did not start on the board.',
     state: UNTOUCHED,

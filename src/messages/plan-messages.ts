@@ -108,6 +108,22 @@ const OBJECTIONS: Record<ObjectionCode, Text> = {
     what: `All settings together do not fit ${t('label')} (${bytesText(n('size'))}).`,
     todo: 'Give NVS more room in the table.',
   }),
+  'nvs-would-be-lost': ({ n, t }) => ({
+    what: `The new table has no place for the settings of the board (${t('label')}, ${n('count')} entries).`,
+    todo: 'Add an NVS row of that name to the table, or use --partitions two-slot.',
+  }),
+  'nvs-move-unsafe': ({ n }) => ({
+    what: `The settings of the board would be rewritten, and there is no safe place for a copy of ${bytesText(n('size'))} meanwhile.`,
+    todo: 'Leave NVS where it is in the table.',
+  }),
+  'data-would-be-lost': ({ t }) => ({
+    what: `The app would overwrite the data of this board${t('tag') ? ` ("${t('tag')}")` : ''} in ${t('label')}, and no data file is given to put them into the other slot.`,
+    todo: 'Give the data with --data as well, or keep the orientation.',
+  }),
+  'table-offset-differs': ({ n }) => ({
+    what: `The boot loader of this board looks for its table at ${addressText(n('board'))}, the release has it at ${addressText(n('release'))}.`,
+    todo: 'Give the whole build folder, with its boot loader.',
+  }),
   'no-nvs-partition': () => ({
     what: 'The partition table has no NVS partition for the Wi-Fi credentials.',
     todo: 'Add one, or leave the Wi-Fi out.',
@@ -154,6 +170,10 @@ const WARNINGS: Record<WarningCode, Text> = {
     todo: 'To flash the release as it is: --partitions release.',
   }),
   'plain-release': () => ({ what: 'The table of the release has no two OTA slots: there is no place for data.' }),
+  'release-nvs-unusable': ({ t }) => ({
+    what: `The settings that the release brings (${t('label')}) are ${t('state')} and are not used.`,
+  }),
+  'other-port-kind': () => ({ what: 'This build is meant for another kind of port (USB of the chip, or a bridge).' }),
   'release-part-left-out': ({ t }) => ({
     what: `${t('label')} of the release has no place in the new table and is left out.`,
   }),
@@ -169,7 +189,9 @@ const REASONS: Record<FlashReason, string> = {
   'selects-app-slot': 'starts the app slot',
   'nvs-merged': 'your settings, merged with what is there',
   'nvs-moved': 'the board’s settings, at their new place',
-  'nvs-new': 'your settings',
+  'nvs-new': 'new settings',
+  'nvs-copy': 'safe copy while they are rewritten',
+  'old-table-erased': 'erased: the new one is elsewhere',
   'data-packed': 'your data, packed',
 };
 

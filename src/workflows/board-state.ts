@@ -11,13 +11,14 @@ import {
   type ImageHeader,
   looksLikeImage,
 } from '#formats/app-image.ts';
-import { isBlank, textUntilNul } from '#formats/bytes.ts';
+import { isBlank, textUntilNul, toHex } from '#formats/bytes.ts';
 import { DATA_HEADER_SIZE, isDataImage } from '#formats/data-image.ts';
-import { decodeNvs, type DecodedNvs } from '#formats/nvs/nvs-reader.ts';
 import { type BootTarget, chooseBootSlot, decodeOtadata, OTADATA_SIZE } from '#formats/otadata.ts';
 import {
   AppSubtype,
   DataSubtype,
+  decodePartitionTable,
+  DEFAULT_TABLE_OFFSET,
   findPartition,
   findPartitionTable,
   otaSlots,
@@ -25,9 +26,9 @@ import {
   PARTITION_TABLE_SIZE,
   PartitionType,
 } from '#formats/partition-table.ts';
+import { md5 } from '@noble/hashes/legacy.js';
+import { findNvs, isNvsRow, type NvsState, type ReadFlash, USUAL_NVS } from './board-nvs.ts';
 
-/** ESP-IDF's default; looked at first because nearly every board has it there. */
-const USUAL_TABLE_OFFSET = 0x8000;
 /** A table is looked for in each sector of this range: CONFIG_PARTITION_TABLE_OFFSET moves it up for large boot loaders. */
 const TABLE_SEARCH = { from: 0x1000, to: 0x2_0000 };
 /** Header, first segment header and application description lie in the first bytes of an image. */
@@ -44,10 +45,12 @@ export interface SlotState {
   tag?: string;
 }
 
-export interface NvsState {
-  partition: Partition;
-  bytes: Uint8Array;
-  decoded: DecodedNvs;
+/** What is known of the board's flash before it is read. */
+export interface BoardHints {
+  /** Where the release has its table: looked at first. */
+  tableOffset?: number;
+  /** Tables of the release, or of the user: where NVS may be on a board whose own table is gone. */
+  tables?: readonly (readonly Partition[])[];
 }
 
 export interface BoardState {
@@ -60,8 +63,12 @@ export interface BoardState {
   runs?: BootTarget;
   /** All app partitions, in table order. */
   slots: SlotState[];
+  /** The NVS that Wi-Fi and most firmware use. */
   nvs?: NvsState;
-  /** Partitions other than app, otadata and NVS that hold anything in their first sector. */
+  moreNvs: NvsState[];
+  /** Places of NVS to come that hold something else. */
+  foreignNvs: Pick<Partition, 'offset' | 'size'>[];
+  /** Partitions other than app, otadata and NVS that hold anything. */
   filled: Partition[];
   /** The app runs from PB and the data lies in PA. */
   swapped: boolean;
@@ -76,50 +83,80 @@ export interface BoardState {
 export async function readBoardState(
   flash: FlashMemory,
   identity: BoardIdentity,
-  { signal }: JobOptions = {},
+  { signal, hints = {} }: JobOptions & { hints?: BoardHints } = {},
 ): Promise<BoardState> {
-  if (isLocked(identity))
-    return { identity, flashSize: identity.flashSize ?? 0, slots: [], filled: [], swapped: false };
-  const read = async (offset: number, length: number): Promise<Uint8Array> =>
-    flash.read(offset, Math.min(length, flash.size - offset), { signal });
+  const empty = { identity, slots: [], moreNvs: [], foreignNvs: [], filled: [], swapped: false };
+  if (isLocked(identity)) return { ...empty, flashSize: identity.flashSize ?? 0 };
+  const read: ReadFlash = async (offset, length) =>
+    flash.read(offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
 
+  const state: BoardState = { ...empty, flashSize: flash.size };
   const bootloader = imageHeader(await read(identity.chip.bootloaderOffset, HEAD_SIZE), identity.chip.imageChipId);
-  const table = await readTable(read);
-  const state: BoardState = { identity, flashSize: flash.size, slots: [], filled: [], swapped: false };
   if (bootloader) state.bootloader = bootloader;
-  if (!table) return state;
-
+  const { table, damaged } = await readTable(read, hints.tableOffset);
   // Rows beyond the real flash belong to another board's table; they hold nothing here.
-  const partitions = table.partitions.filter(({ offset, size }) => offset + size <= flash.size);
-  state.table = table;
-  for (const partition of partitions) {
-    const { type, subtype, offset, size } = partition;
-    if (type === PartitionType.App) {
-      state.slots.push(slotState(partition, await read(offset, Math.min(HEAD_SIZE, size))));
-    } else if (type === PartitionType.Data && subtype === DataSubtype.Nvs && !state.nvs) {
-      const bytes = await read(offset, size);
-      state.nvs = { partition, bytes, decoded: decodeNvs(bytes) };
-    } else if (!(type === PartitionType.Data && subtype === DataSubtype.Ota)) {
-      if (!isBlank(await read(offset, Math.min(SECTOR_SIZE, size)))) state.filled.push(partition);
-    }
-  }
+  const partitions = table?.partitions.filter(({ offset, size }) => offset + size <= flash.size);
+  if (table) state.table = table;
+
+  const nvsHints = [...damaged, ...(hints.tables ?? []).flat()].filter(isNvsRow);
+  const usual = { name: 'nvs', type: PartitionType.Data, subtype: DataSubtype.Nvs, flags: 0, ...USUAL_NVS };
+  const { found, foreign } = await findNvs(read, { flashSize: flash.size, partitions, hints: [...nvsHints, usual] });
+  const [nvs, ...moreNvs] = found;
+  if (nvs) state.nvs = nvs;
+  state.moreNvs = moreNvs;
+  state.foreignNvs = foreign;
+  if (!partitions) return state;
+
+  await readPartitions(state, partitions, { read, flash, signal });
   const runs = await runningApp(state, partitions, read);
   if (runs !== undefined) state.runs = runs;
   state.swapped = isSwapped(state);
   return state;
 }
 
+async function readPartitions(
+  state: BoardState,
+  partitions: readonly Partition[],
+  { read, flash, signal }: { read: ReadFlash; flash: FlashMemory; signal: AbortSignal | undefined },
+): Promise<void> {
+  for (const partition of partitions) {
+    const { type, subtype, offset, size } = partition;
+    if (type === PartitionType.App) {
+      state.slots.push(slotState(partition, await read(offset, Math.min(HEAD_SIZE, size))));
+    } else if (!isNvsRow(partition) && !(type === PartitionType.Data && subtype === DataSubtype.Ota)) {
+      const filled = !isBlank(await read(offset, Math.min(SECTOR_SIZE, size)));
+      if (filled || (await flash.md5(offset, size, { signal })) !== md5OfBlank(size)) state.filled.push(partition);
+    }
+  }
+}
+
+/** MD5 of so many erased bytes. */
+function md5OfBlank(size: number): string {
+  const digest = md5.create();
+  const block = new Uint8Array(SECTOR_SIZE).fill(0xff);
+  for (let left = size; left > 0; left -= block.length) digest.update(block.subarray(0, Math.min(left, block.length)));
+  return toHex(digest.digest());
+}
+
 /** What is in the flash of a secured chip is encrypted, cannot be read, or must not be changed from here anyway. */
 export const isLocked = ({ security }: Pick<BoardIdentity, 'security'>): boolean =>
   security.secureDownload || security.secureBoot !== 'off' || security.flashEncryption !== 'off';
 
+/** The table, looked for at the usual places first; of a damaged one the rows that can still be read, as hints. */
 async function readTable(
-  read: (offset: number, length: number) => Promise<Uint8Array>,
-): Promise<BoardState['table'] | undefined> {
-  const usual = findPartitionTable(await read(USUAL_TABLE_OFFSET, PARTITION_TABLE_SIZE), { from: 0, to: SECTOR_SIZE });
-  if (usual?.table.md5 === 'right') return { offset: USUAL_TABLE_OFFSET, partitions: usual.table.partitions };
+  read: ReadFlash,
+  expected: number | undefined,
+): Promise<{ table?: NonNullable<BoardState['table']>; damaged: Partition[] }> {
+  const damaged: Partition[] = [];
+  for (const offset of new Set([expected ?? DEFAULT_TABLE_OFFSET, DEFAULT_TABLE_OFFSET])) {
+    const { partitions, md5: digest } = decodePartitionTable(await read(offset, PARTITION_TABLE_SIZE), {
+      lenient: true,
+    });
+    if (digest === 'right' && partitions.length > 0) return { table: { offset, partitions }, damaged };
+    damaged.push(...partitions);
+  }
   const found = findPartitionTable(await read(0, TABLE_SEARCH.to), TABLE_SEARCH);
-  return found && { offset: found.offset, partitions: found.table.partitions };
+  return found ? { table: { offset: found.offset, partitions: found.table.partitions }, damaged } : { damaged };
 }
 
 function imageHeader(bytes: Uint8Array, chipId: number): ImageHeader | undefined {
@@ -143,11 +180,13 @@ function slotState(partition: Partition, bytes: Uint8Array): SlotState {
 async function runningApp(
   { slots }: BoardState,
   partitions: readonly Partition[],
-  read: (offset: number, length: number) => Promise<Uint8Array>,
+  read: ReadFlash,
 ): Promise<BootTarget | undefined> {
   const row = findPartition(partitions, PartitionType.Data, DataSubtype.Ota);
   const otaRows = otaSlots(partitions);
-  const choice = chooseBootSlot(row ? decodeOtadata(await read(row.offset, OTADATA_SIZE)) : undefined, {
+  // A row that is too small for otadata is none to the boot loader either.
+  const otadata = row && row.size >= OTADATA_SIZE ? decodeOtadata(await read(row.offset, OTADATA_SIZE)) : undefined;
+  const choice = chooseBootSlot(otadata, {
     slotCount: otaRows.length,
     hasFactory: findPartition(partitions, PartitionType.App, AppSubtype.Factory) !== undefined,
   });

@@ -1,7 +1,10 @@
 /** Images that a release brings for partitions of their own: file systems and the like. */
-import { isDataImage } from '#formats/data-image.ts';
-import { AppSubtype, DataSubtype, findPartition, type Partition, PartitionType } from '#formats/partition-table.ts';
+import { padBytes } from '#formats/bytes.ts';
+import { DATA_HEADER_SIZE, isDataImage, packDataImage } from '#formats/data-image.ts';
+import { FormatError } from '#formats/format-error.ts';
+import { AppSubtype, type Partition, PartitionType } from '#formats/partition-table.ts';
 import { type ReleaseBuild, type ReleasePart } from '#formats/release/release.ts';
+import { isNvsRow } from './board-nvs.ts';
 import { type FlashWrite, flashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { type ChosenTable } from './table-choice.ts';
@@ -16,7 +19,7 @@ interface ExtraInputs {
 
 /** Each part goes to its partition, wherever that is now. */
 export function planExtras(inputs: ExtraInputs): PlanPart {
-  const { build, table, roles } = inputs;
+  const { build, roles } = inputs;
   const writes: FlashWrite[] = [];
   const objections: Objection[] = [];
   const warnings: Warning[] = [];
@@ -30,7 +33,7 @@ export function planExtras(inputs: ExtraInputs): PlanPart {
       continue;
     }
     // What it brings for NVS is merged with the board's own settings.
-    if (row === findPartition(table.partitions, PartitionType.Data, DataSubtype.Nvs)) continue;
+    if (isNvsRow(row)) continue;
     // Some images begin behind the start of their partition (FAT behind its wear-levelling sector).
     const shift = home ? part.offset - home.offset : 0;
     if (shift + part.data.length > row.size) {
@@ -38,7 +41,11 @@ export function planExtras(inputs: ExtraInputs): PlanPart {
       objections.push(objection('too-large', 'other', values));
     }
     const role = row === roles?.data ? 'data' : 'other';
-    const { data } = part;
+    const data = role === 'data' ? repacked(part, row, build) : wholePart(part, row.size - shift);
+    if (data instanceof FormatError) {
+      objections.push(objection('data-refused', 'data', { file: part.name, rule: data.code, message: data.message }));
+      continue;
+    }
     writes.push(flashWrite({ role, label: row.name, offset: row.offset + shift, data, why: 'from-release' }));
   }
   return { writes, objections, warnings };
@@ -65,4 +72,18 @@ function rowFor(
           type === PartitionType.App && subtype === AppSubtype.Factory && offset !== roles?.app.offset,
       )
     : undefined;
+}
+
+/** Images that were cut behind their last byte that is not FF (of a merged file) get their FF back: the old bytes must not stay there. */
+const wholePart = ({ data }: ReleasePart, room: number): Uint8Array =>
+  data.length < room ? padBytes(data, room) : data;
+
+/** A data image gets a header that is right for this chip and can never verify as an app, whatever its maker wrote. */
+function repacked({ data }: ReleasePart, row: Partition, { chip }: ReleaseBuild): Uint8Array | FormatError {
+  try {
+    return packDataImage(data.subarray(DATA_HEADER_SIZE), { chip, slotSize: row.size, allowSpiModeByte: true });
+  } catch (error) {
+    if (error instanceof FormatError) return error;
+    throw error;
+  }
 }

@@ -23,8 +23,8 @@ export interface FlashWrite {
   md5: string;
   /** Why it is written, as a code for `messages`. */
   why: FlashReason;
-  /** Must not be cut short by an abort: it holds what cannot be had again. */
-  whole?: boolean;
+  /** A later write of the same plan overwrites it; it is there for a run that is cut short. */
+  transient?: boolean;
 }
 
 /** A write with its digest. */
@@ -40,6 +40,8 @@ export type FlashReason =
   | 'nvs-merged'
   | 'nvs-moved'
   | 'nvs-new'
+  | 'nvs-copy'
+  | 'old-table-erased'
   | 'data-packed';
 
 /** Something that the board has now, and what becomes of it. */
@@ -86,6 +88,8 @@ export interface FlashPlan {
   table?: { offset: number; partitions: Partition[] };
   roles?: PlannedRoles;
   bootCheck: BootCheck;
+  /** Rate of the app's console, where the release tells it; 115200 otherwise. */
+  consoleBaud?: number;
   /** The Wi-Fi that the board should join, without its password. */
   wifi?: { ssid: string };
 }
@@ -120,7 +124,7 @@ export function writtenRange({ offset, data }: Pick<FlashWrite, 'offset' | 'data
  *
  * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`.
  * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
- * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written. Writes marked `whole` are finished first.
+ * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written, and no settings are lost.
  */
 export async function runFlashPlan(
   flash: FlashMemory,
@@ -138,14 +142,15 @@ export async function runFlashPlan(
     signal?.throwIfAborted();
     onStep?.({ kind: 'write', write, index, count });
     await flash.write(write.offset, write.data, {
-      signal: write.whole ? undefined : signal,
+      signal,
       onProgress: ({ done }) => onProgress?.({ done: finished + done, total }),
     });
     finished += write.data.length;
     onProgress?.({ done: finished, total });
   }
-  for (const [index, write] of plan.writes.entries()) {
-    onStep?.({ kind: 'verify', write, index, count });
+  const lasting = plan.writes.filter(({ transient }) => !transient);
+  for (const [index, write] of lasting.entries()) {
+    onStep?.({ kind: 'verify', write, index, count: lasting.length });
     const found = await flash.md5(write.offset, write.data.length, { signal });
     if (found !== write.md5) {
       throw new WorkflowError('verify-failed', `${write.label} at ${hexAddress(write.offset)} reads back different`, {

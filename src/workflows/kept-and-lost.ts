@@ -1,5 +1,6 @@
 /** What the board has now and what becomes of it: everything that a plan touches is named. */
 import { type Partition, PartitionType, DataSubtype } from '#formats/partition-table.ts';
+import { isNvsRow } from './board-nvs.ts';
 import { type BoardState } from './board-state.ts';
 import { type BoardItem, type FlashWrite, writtenRange } from './flash-plan.ts';
 import { type ChosenTable } from './table-choice.ts';
@@ -15,7 +16,7 @@ interface Outcome {
  */
 export function keptAndLost(
   board: BoardState,
-  { table, writes, nvs }: { table: ChosenTable; writes: readonly FlashWrite[]; nvs?: BoardItem | undefined },
+  { table, writes, nvs }: { table: ChosenTable; writes: readonly FlashWrite[]; nvs: readonly BoardItem[] },
 ): Outcome {
   const outcome: Outcome = { kept: [], lost: [] };
   const put = (item: BoardItem): void => {
@@ -26,7 +27,7 @@ export function keptAndLost(
     const what = contentOf(partition, board);
     if (what) put({ ...place(partition), ...what, why: fate(partition, { table, writes }) });
   }
-  if (nvs) put(nvs);
+  for (const settings of nvs) put(settings);
   return outcome;
 }
 
@@ -42,7 +43,7 @@ function contentOf(partition: Partition, board: BoardState): Pick<BoardItem, 'co
     return { content: slot.content, values };
   }
   const isOtadata = partition.type === PartitionType.Data && partition.subtype === DataSubtype.Ota;
-  if (isOtadata || partition === board.nvs?.partition || !board.filled.includes(partition)) return undefined;
+  if (isOtadata || isNvsRow(partition) || !board.filled.includes(partition)) return undefined;
   return { content: 'unknown', values: {} };
 }
 

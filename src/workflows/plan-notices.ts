@@ -61,6 +61,14 @@ export type ObjectionCode =
   | 'nvs-unreadable'
   /** All the settings do not fit into the NVS partition of the new table. */
   | 'nvs-no-room'
+  /** The new table has no place for settings that the board has. */
+  | 'nvs-would-be-lost'
+  /** Settings would be rewritten, and there is no place for a copy that survives an interruption. */
+  | 'nvs-move-unsafe'
+  /** The data on a swapped board would be overwritten by the app, and no data were given. */
+  | 'data-would-be-lost'
+  /** The boot loader of the board stays, and looks for its table at another offset than the release has it. */
+  | 'table-offset-differs'
   /** Wi-Fi was given, and the table has no NVS partition. */
   | 'no-nvs-partition'
   /** Wi-Fi name or password breaks the rules of Wi-Fi. */
@@ -92,6 +100,10 @@ export type WarningCode =
   | 'two-slot-table-proposed'
   /** The release is flashed as it is: without a data slot the flash is not shared by two roles. */
   | 'plain-release'
+  /** The NVS image of the release is damaged or encrypted: its entries are not used. */
+  | 'release-nvs-unusable'
+  /** The release has builds for this chip, but for another kind of port. */
+  | 'other-port-kind'
   /** A part of the release has no place in the new table and is left out. */
   | 'release-part-left-out'
   /** Something that the release's own recogniser or the table's checks noticed. */

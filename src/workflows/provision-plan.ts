@@ -2,7 +2,7 @@
  * The plan of a first provisioning or a re-flash: pure, decided from the release, the board as it was read, and the wishes of the user.
  */
 import { isNativeUsb } from '#device/reset.ts';
-import { encodePartitionTable } from '#formats/partition-table.ts';
+import { encodePartitionTable, PARTITION_TABLE_SIZE } from '#formats/partition-table.ts';
 import { buildsFor, type Release, type ReleaseBuild } from '#formats/release/release.ts';
 import { type DataFile, planApp, planData } from './app-and-data.ts';
 import { type BoardState, isLocked } from './board-state.ts';
@@ -17,7 +17,7 @@ import {
   writtenRange,
 } from './flash-plan.ts';
 import { keptAndLost } from './kept-and-lost.ts';
-import { planNvs, type WifiWish } from './nvs-plan.ts';
+import { planNvs, protectSettings, type WifiWish } from './nvs-plan.ts';
 import { type Objection, objection, warning } from './plan-notices.ts';
 import { chooseRoles, type Orientation, planOtadata } from './roles.ts';
 import { type ChosenTable, chooseTable, type TableWish } from './table-choice.ts';
@@ -51,6 +51,9 @@ export function planProvision(release: Release, board: BoardState, options: Prov
   for (const { code, message } of [...release.notes, ...build.notes]) {
     plan.warnings.push(warning('note', 'release', { rule: code, message }));
   }
+  if (build.serialType !== undefined && build.serialType !== portKind(board.identity)) {
+    plan.warnings.push(warning('other-port-kind', 'release'));
+  }
   // Nothing was read from a secured board, so nothing more can be said of it.
   if (isLocked(board.identity)) return plan;
   if (options.wifi && options.wifi.store.kind !== 'none') plan.wifi = { ssid: options.wifi.ssid };
@@ -66,7 +69,9 @@ export function planProvision(release: Release, board: BoardState, options: Prov
 
 function emptyPlan(board: BoardState, build: ReleaseBuild | undefined): FlashPlan {
   const bootCheck: BootCheck = build?.bootCheck ?? { timeoutSeconds: QUIET_SECONDS };
+  const consoleBaud = build?.consoleBaud === undefined ? {} : { consoleBaud: build.consoleBaud };
   return {
+    ...consoleBaud,
     chip: board.identity.chip,
     flashSize: board.flashSize,
     writes: [],
@@ -78,14 +83,18 @@ function emptyPlan(board: BoardState, build: ReleaseBuild | undefined): FlashPla
   };
 }
 
-/** Of several builds for the chip the one for this kind of port, else the one for any. */
+/** Of several builds for the chip the one for this kind of port, else the one for any, else the first. */
 function buildFor(release: Release, { identity }: BoardState): ReleaseBuild | undefined {
   const builds = buildsFor(release, identity.chip);
-  const serialType = isNativeUsb(identity.usb) ? 'cdc' : 'uart';
+  const serialType = portKind(identity);
   return (
-    builds.find((build) => build.serialType === serialType) ?? builds.find((build) => build.serialType === undefined)
+    builds.find((build) => build.serialType === serialType) ??
+    builds.find((build) => build.serialType === undefined) ??
+    builds[0]
   );
 }
+
+const portKind = ({ usb }: BoardState['identity']): 'cdc' | 'uart' => (isNativeUsb(usb) ? 'cdc' : 'uart');
 
 /** Takes a part of the plan in; its writes come after those that are there. */
 function collect(plan: FlashPlan, { writes = [], objections, warnings = [] }: PlanPart): void {
@@ -112,28 +121,54 @@ interface Parts {
 }
 
 /**
- * Order of the writes: settings that move come first and the table right after them, so that an interrupted run leaves them
- * where the next run finds them; app and data, the long ones, come last.
+ * Order of the writes: a copy of the settings, then table and settings, so that at every moment the board has them whole in one of
+ * the two places; app and data, the long ones, come last.
  */
 function planWrites(plan: FlashPlan, { build, table, board, options }: Parts): void {
   const choice = chooseRoles({ table, build }, board, options.orientation ?? 'keep');
   const { roles } = choice;
   collect(plan, choice);
   const nvs = planNvs({ build, table, wifi: options.wifi }, board);
-  collect(plan, nvs);
+  const appPart = roles ? planApp(build, roles, board) : undefined;
+  const safe = protectSettings(nvs, appPart?.writes?.[0], { roles, board });
+  if (safe.copy) plan.writes.push(safe.copy);
+  collect(plan, safe);
   if (table.source !== 'board') plan.writes.push(tableWrite(table));
+  collect(plan, nvs);
   if (roles) {
     plan.roles = roles;
     collect(plan, planOtadata(table, roles));
   }
   collect(plan, planBootloader({ build, table, wish: options.header ?? {} }, board));
-  if (roles) {
-    collect(plan, planApp(build, roles, board));
-    collect(plan, planData(build, roles, options.data));
-  }
-  collect(plan, planExtras({ build, table, roles, dataGiven: options.data !== undefined }));
-  plan.objections.push(...overlaps(plan));
-  Object.assign(plan, keptAndLost(board, { table, writes: plan.writes, nvs: nvs.item }));
+  if (appPart) collect(plan, safe.app ? { ...appPart, writes: [safe.app] } : appPart);
+  if (roles) collect(plan, planData(build, roles, options.data));
+  const dataGiven = options.data !== undefined;
+  collect(plan, planExtras({ build, table, roles, dataGiven }));
+  plan.objections.push(...overlaps(plan), ...lostData(plan, board));
+  plan.writes.push(...oldTableErased(plan, board));
+  Object.assign(plan, keptAndLost(board, { table, writes: plan.writes, nvs: nvs.items }));
+}
+
+/** Data that lie where the app goes, on a board whose orientation changes, can only be had again from the user. */
+function lostData({ roles, writes }: FlashPlan, board: BoardState): Objection[] {
+  if (!board.swapped || !roles || roles.swapped || writes.some(({ role }) => role === 'data')) return [];
+  const held = board.slots.find(({ content }) => content === 'data');
+  return held ? [objection('data-would-be-lost', 'data', { label: held.partition.name, tag: held.tag ?? '' })] : [];
+}
+
+/** A table that stays valid at its old place would be taken for the board's by the next one who looks. */
+function oldTableErased({ table, writes }: FlashPlan, board: BoardState): FlashWrite[] {
+  const old = board.table?.offset;
+  if (old === undefined || !table || old === table.offset) return [];
+  const taken = writes.some((write) => {
+    const [from, to] = writtenRange(write);
+    return from <= old && old < to;
+  });
+  if (taken) return [];
+  const data = new Uint8Array(PARTITION_TABLE_SIZE).fill(0xff);
+  return [
+    flashWrite({ role: 'partition-table', label: 'old partition table', offset: old, data, why: 'old-table-erased' }),
+  ];
 }
 
 function tableWrite(table: ChosenTable): FlashWrite {
@@ -141,6 +176,7 @@ function tableWrite(table: ChosenTable): FlashWrite {
     release: 'table-from-release',
     csv: 'table-from-csv',
     proposed: 'table-proposed',
+    // Written back as it is, should it ever be.
     board: 'from-release',
   } as const;
   return flashWrite({
@@ -154,6 +190,7 @@ function tableWrite(table: ChosenTable): FlashWrite {
 
 function overlaps(plan: FlashPlan): Objection[] {
   const ranges = plan.writes
+    .filter(({ transient }) => !transient)
     .map((write) => ({ label: write.label, range: writtenRange(write) }))
     .sort((a, b) => a.range[0] - b.range[0]);
   return ranges.flatMap((later, index) => {

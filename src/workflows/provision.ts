@@ -1,7 +1,7 @@
 /** First-time provisioning and re-flash: what runs after the user has seen the plan. */
 import { type Bootloader } from '#device/bootloader.ts';
 import { type ConsoleLine } from '#device/console.ts';
-import { isDeviceError } from '#device/device-error.ts';
+import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { isUsbOtg } from '#device/reset.ts';
 import { bootExpectation, type BootVerdict, watchBoot } from './boot-watch.ts';
 import { type FlashPlan, runFlashPlan, type RunPlanOptions } from './flash-plan.ts';
@@ -30,14 +30,18 @@ export async function provision(
     await runFlashPlan(board, plan, run);
     if (after === 'none') return undefined;
     onRestart?.();
-    const console = await board.restart({ signal: run.signal });
+    const console = await board.restart({ signal: run.signal, baud: plan.consoleBaud });
     let seen = false;
     const seeLine = (line: ConsoleLine): void => {
       seen = true;
       onLine?.(line);
     };
     try {
-      return await watchBoot(console, bootExpectation(plan), { signal: run.signal, onLine: seeLine });
+      const verdict = await watchBoot(console, bootExpectation(plan), { signal: run.signal, onLine: seeLine });
+      if (!seen && (await console.stillInLoader())) {
+        throw new DeviceError('restart-failed', 'The loader still answers after the restart');
+      }
+      return verdict;
     } catch (error) {
       // Silence is not failure, but a release that names its sign of life wants to be heard.
       const mayVanish = isUsbOtg(board.identity.usb) && !seen && plan.bootCheck.line === undefined;

@@ -30,7 +30,7 @@ export function chooseRoles(
   const pa = findPartition(partitions, PartitionType.App, AppSubtype.Ota0);
   const pb = findPartition(partitions, PartitionType.App, AppSubtype.Ota1);
   if (!pa || !pb) {
-    const app = plainAppPartition(partitions, build);
+    const app = plainAppPartition(partitions, build, board);
     return app ? { roles: { app, swapped: false }, objections: [], warnings: [] } : { objections: [], warnings: [] };
   }
   const warnings: Warning[] = [];
@@ -78,10 +78,19 @@ export function planOtadata(table: ChosenTable, roles: PlannedRoles): PlanPart {
   };
 }
 
-/** A table without two slots: where the release itself puts its app, else the first app partition. */
-function plainAppPartition(partitions: readonly Partition[], build: ReleaseBuild): Partition | undefined {
-  const apps = partitions.filter(({ type }) => type === PartitionType.App);
-  return apps.find(({ offset }) => offset === build.app.offset) ?? apps[0];
+/** A table without two slots: where the release itself puts its app, else what runs, else ota_0, else factory. Never a test app. */
+function plainAppPartition(
+  partitions: readonly Partition[],
+  build: ReleaseBuild,
+  board: BoardState,
+): Partition | undefined {
+  const app = (subtype: number): Partition | undefined => findPartition(partitions, PartitionType.App, subtype);
+  const own = partitions.find(
+    ({ type, subtype, offset }) =>
+      type === PartitionType.App && subtype !== AppSubtype.Test && offset === build.app.offset,
+  );
+  const running = board.runs === undefined || board.runs === 'factory' ? undefined : app(AppSubtype.Ota0 + board.runs);
+  return own ?? running ?? app(AppSubtype.Ota0) ?? app(AppSubtype.Factory);
 }
 
 const sameSlots = (board: BoardState, ...slots: Partition[]): boolean =>

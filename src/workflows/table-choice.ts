@@ -1,10 +1,18 @@
 /** Which partition table a plan uses, and whether that table can work on this board. */
 import { flashSizeName } from '#formats/chips.ts';
 import { FormatError } from '#formats/format-error.ts';
-import { AppSubtype, DataSubtype, otaSlots, type Partition, PartitionType } from '#formats/partition-table.ts';
+import {
+  AppSubtype,
+  DEFAULT_TABLE_OFFSET,
+  DataSubtype,
+  otaSlots,
+  type Partition,
+  PartitionType,
+} from '#formats/partition-table.ts';
 import { verifyPartitions } from '#formats/partition-checks.ts';
 import { parsePartitionCsv, type PartitionCsvOptions } from '#formats/partition-csv.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
+import { primaryNvsRow } from './board-nvs.ts';
 import { type BoardState } from './board-state.ts';
 import { type Objection, objection, type Warning, warning } from './plan-notices.ts';
 import { proposeTwoSlotTable, slotSizeForData } from './two-slot-table.ts';
@@ -26,7 +34,12 @@ export interface TableChoice {
   warnings: Warning[];
 }
 
-const USUAL_TABLE_OFFSET = 0x8000;
+const HARMFUL_RULES: ReadonlySet<string> = new Set([
+  'partition-overlap',
+  'partition-misaligned',
+  'partition-size-misaligned',
+  'partition-below-table',
+]);
 
 export const hasTwoSlots = (partitions: readonly Partition[]): boolean =>
   [AppSubtype.Ota0, AppSubtype.Ota1].every((subtype) => otaSlots(partitions).some((slot) => slot.subtype === subtype));
@@ -44,15 +57,23 @@ export function chooseTable(
   const choice = pickTable(build, board, { wish, dataSize });
   const { table } = choice;
   if (!table) return choice;
+  // What overlaps or lies beside the sectors would be destroyed by what is written next to it, on a board's own table too.
+  const relevant = table.source === 'board' ? HARMFUL_RULES : undefined;
 
   const objections = [...choice.objections];
   const warnings = [...choice.warnings];
-  if (table.source !== 'board') {
-    // The end of the flash is checked on its own below, with the size that the user knows.
-    const { errors, warnings: noticed } = verifyPartitions(table.partitions, { tableOffset: table.offset });
-    for (const { code, message } of errors)
-      objections.push(objection('table-invalid', 'partition-table', { rule: code, message }));
-    for (const { code, message } of noticed) warnings.push(warning('note', 'partition-table', { rule: code, message }));
+  // The end of the flash is checked on its own below, with the size that the user knows.
+  const verdict = verifyPartitions(table.partitions, { tableOffset: table.offset });
+  for (const { code, message } of verdict.errors) {
+    if (relevant && !relevant.has(code)) continue;
+    objections.push(objection('table-invalid', 'partition-table', { rule: code, message }));
+  }
+  for (const { code, message } of relevant ? [] : verdict.warnings) {
+    warnings.push(warning('note', 'partition-table', { rule: code, message }));
+  }
+  if (!build.bootloader && board.table && table.source !== 'board' && table.offset !== board.table.offset) {
+    const values = { board: board.table.offset, release: table.offset };
+    objections.push(objection('table-offset-differs', 'partition-table', values));
   }
   const end = tableEnd(table.partitions);
   if (end > board.flashSize) {
@@ -79,14 +100,14 @@ function pickTable(
   board: BoardState,
   { wish, dataSize }: { wish: TableWish; dataSize: number },
 ): TableChoice {
-  const offset = build.table?.offset ?? board.table?.offset ?? USUAL_TABLE_OFFSET;
+  const offset = build.table?.offset ?? board.table?.offset ?? DEFAULT_TABLE_OFFSET;
   const fromRelease = build.table && { ...build.table, source: 'release' as const };
   const fine = (table: ChosenTable, warnings: Warning[] = []): TableChoice => ({ table, objections: [], warnings });
   const refuse = (refusal: Objection): TableChoice => ({ objections: [refusal], warnings: [] });
 
   switch (wish.kind) {
     case 'csv': {
-      const { partitions, warnings } = parseCsv(wish, {
+      const { partitions, warnings } = parseWishedCsv(wish, {
         tableOffset: offset,
         primaryBootloaderOffset: build.chip.bootloaderOffset,
       });
@@ -136,7 +157,7 @@ function fits(
 }
 
 /** @throws {FormatError} as the parser, with the file's name. */
-function parseCsv(
+export function parseWishedCsv(
   { name, bytes }: { name: string; bytes: Uint8Array },
   options: PartitionCsvOptions,
 ): ReturnType<typeof parsePartitionCsv> {
@@ -153,12 +174,13 @@ function propose(
   board: BoardState,
   { offset, dataSize }: { offset: number; dataSize: number },
 ): TableChoice {
+  const { kept, dropped } = rowsToKeep(build, board);
   const partitions = proposeTwoSlotTable({
     flashSize: board.flashSize,
     tableOffset: offset,
     appSize: build.app.data.length,
     dataSize,
-    keep: rowsToKeep(build, board),
+    keep: kept,
   });
   if (!partitions) {
     const values = { app: build.app.data.length, data: dataSize, flashSize: board.flashSize };
@@ -167,26 +189,39 @@ function propose(
   return {
     table: { offset, partitions, source: 'proposed' },
     objections: [],
-    warnings: [warning('two-slot-table-proposed', 'partition-table')],
+    warnings: [
+      warning('two-slot-table-proposed', 'partition-table'),
+      ...dropped.map(({ name }) => warning('release-part-left-out', 'partition-table', { label: name })),
+    ],
   };
 }
 
-/** NVS where it is now, and the data rows of the release (or, without one, of the board) that do not collide with it. */
-function rowsToKeep(build: ReleaseBuild, board: BoardState): Partition[] {
+/**
+ * NVS where it is now, with the keys that an encrypted one needs, and the data rows of the release (or, without one, of the board)
+ * that do not collide with it.
+ */
+function rowsToKeep(build: ReleaseBuild, board: BoardState): { kept: Partition[]; dropped: Partition[] } {
   const kept: Partition[] = [];
+  const dropped: Partition[] = [];
   const add = (row: Partition): void => {
     const collides = kept.some(
       ({ name, offset, size }) => name === row.name || (offset < row.offset + row.size && row.offset < offset + size),
     );
-    if (!collides && row.offset + row.size <= board.flashSize) kept.push(row);
+    (collides || row.offset + row.size > board.flashSize ? dropped : kept).push(row);
   };
-  const isNvs = ({ type, subtype }: Partition): boolean => type === PartitionType.Data && subtype === DataSubtype.Nvs;
+  const own = [board.nvs, ...board.moreNvs].flatMap((state) => (state ? [state.partition] : []));
+  const isKeys = ({ type, subtype }: Partition): boolean =>
+    type === PartitionType.Data && subtype === DataSubtype.NvsKeys;
+  for (const row of [...own, ...(board.table?.partitions ?? []).filter(isKeys)]) add(row);
+
   const rows = build.table?.partitions ?? board.table?.partitions ?? [];
-  if (board.nvs) add(board.nvs.partition);
   for (const row of rows) {
-    // A second NVS row is another partition of the release; the first one is the same thing at another place.
-    if (isNvs(row) && row === rows.find(isNvs) && board.nvs) continue;
-    if (row.type !== PartitionType.App) add(row);
+    const isApp = row.type === PartitionType.App;
+    const isOtadata = row.type === PartitionType.Data && row.subtype === DataSubtype.Ota;
+    const isThere = kept.some(({ name, offset }) => name === row.name && offset === row.offset);
+    // The release's NVS is the same thing as the board's, at another place.
+    const isNvsAgain = row === primaryNvsRow(rows) && board.nvs !== undefined;
+    if (!isApp && !isOtadata && !isThere && !isNvsAgain) add(row);
   }
-  return kept;
+  return { kept, dropped };
 }

@@ -11,7 +11,7 @@ import { encodeOtadata } from '#formats/otadata.ts';
 import { encodePartitionTable, type Partition } from '#formats/partition-table.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
 import { type Release, type ReleaseFile } from '#formats/release/release.ts';
-import { type BoardState, readBoardState } from '#workflows/board-state.ts';
+import { type BoardHints, type BoardState, readBoardState } from '#workflows/board-state.ts';
 import { MemoryFlash } from '../support/memory-flash.ts';
 
 export const MIB = 0x10_0000;
@@ -68,6 +68,7 @@ export interface BoardLayout {
   boots?: number;
   security?: Partial<ChipSecurity>;
   revision?: { major: number; minor: number };
+  hints?: BoardHints;
 }
 
 export function identity({ chip = 'esp32', flashSize = 4 * MIB, security, revision }: BoardLayout = {}): BoardIdentity {
@@ -105,7 +106,7 @@ export function layOut(layout: BoardLayout): MemoryFlash {
 }
 
 export const readBoard = (layout: BoardLayout = {}): Promise<BoardState> =>
-  readBoardState(layOut(layout), identity(layout));
+  readBoardState(layOut(layout), identity(layout), { hints: layout.hints ?? {} });
 
 /** A payload that begins with a readable tag. */
 export function payload(length: number, tag = 'voices 2.4'): Uint8Array {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { isBlank } from '#formats/bytes.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
+import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { nvsString } from '#formats/nvs/nvs.ts';
 import { decodeOtadata } from '#formats/otadata.ts';
 import { decodePartitionTable, otaSlots } from '#formats/partition-table.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
+import { boardHints } from '#workflows/board-hints.ts';
 import { type FlashPlan, type FlashRole, type FlashWrite } from '#workflows/flash-plan.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import {
@@ -32,10 +34,12 @@ async function plan(
   layout: BoardLayout = {},
   options: ProvisionOptions = {},
 ): Promise<FlashPlan> {
-  return planProvision(release, await readBoard(layout), options);
+  const hints = boardHints(release, options.table);
+  return planProvision(release, await readBoard({ ...layout, hints }), options);
 }
 
-const write = (made: FlashPlan, role: FlashRole): FlashWrite | undefined => made.writes.find((w) => w.role === role);
+const write = (made: FlashPlan, role: FlashRole): FlashWrite | undefined =>
+  made.writes.find((w) => w.role === role && !w.transient);
 const codes = (made: FlashPlan): string[] => made.objections.map(({ code }) => code);
 const warnings = (made: FlashPlan): string[] => made.warnings.map(({ code }) => code);
 const lone = (): ReturnType<typeof recogniseRelease> => recogniseRelease([{ path: 'app.bin', bytes: APP }]);
@@ -176,8 +180,13 @@ describe('a swapped board', () => {
     });
   });
 
-  test('is put back on request, and the plan names the data that this overwrites', async () => {
+  test('is not put back without its data: only the user has them', async () => {
     const made = await plan(sample('idf-build'), swappedBoard(), { orientation: 'normal' });
+    expect(codes(made)).toEqual(['data-would-be-lost']);
+  });
+
+  test('is put back on request, and the plan names the data that this overwrites', async () => {
+    const made = await plan(sample('idf-build'), swappedBoard(), { orientation: 'normal', data: DATA });
     expect(write(made, 'app')!.offset).toBe(0x10_0000);
     expect(warnings(made)).toContain('orientation-normalised');
     expect(made.lost).toContainEqual(expect.objectContaining({ label: 'ota_0', content: 'data', why: 'replaced' }));
@@ -228,19 +237,23 @@ describe('settings', () => {
     const { entries } = decodeNvs(write(made, 'nvs')!.data);
     for (const entry of SETTINGS) expect(entries).toContainEqual(entry);
     expect(entries.length).toBeGreaterThan(SETTINGS.length);
-    expect(write(made, 'nvs')!.whole).toBe(true);
     expect(made.kept).toContainEqual(expect.objectContaining({ label: 'nvs', why: 'carried-over' }));
   });
 
-  test('move with the table, before anything else is written', async () => {
+  test('move with the table, behind a copy that survives an interruption', async () => {
     const csv = 'otadata,data,ota,0x9000,8K\nnvs,data,nvs,0x20000,32K\na,app,ota_0,0x30000,1M\nb,app,ota_1,,1M\n';
     const made = await plan(sample('idf-build'), board(), {
       table: { kind: 'csv', name: 'm.csv', bytes: new TextEncoder().encode(csv) },
     });
     expect(codes(made)).toEqual([]);
-    expect(made.writes.map(({ role }) => role).slice(0, 2)).toEqual(['nvs', 'partition-table']);
-    expect(write(made, 'nvs')!.offset).toBe(0x2_0000);
-    expect(decodeNvs(write(made, 'nvs')!.data).entries).toEqual(SETTINGS);
+    const [copy, table, nvs] = made.writes;
+    expect([copy, table, nvs].map((w) => [w!.role, w!.offset])).toEqual([
+      ['nvs', 0x3_0000],
+      ['partition-table', 0x8000],
+      ['nvs', 0x2_0000],
+    ]);
+    expect(copy!.transient).toBe(true);
+    expect(decodeNvs(nvs!.data).entries).toEqual(SETTINGS);
   });
 
   test('that are encrypted are never replaced silently', async () => {
@@ -254,6 +267,73 @@ describe('settings', () => {
     const contents = { 0x9000: new Uint8Array(0x4000).fill(0x5a) };
     const made = await plan(sample('idf-build'), board({ settings: [], contents }), { wifi: WIFI });
     expect(codes(made)).toEqual(['nvs-unreadable']);
+  });
+
+  test('are not rewritten when nothing would change', async () => {
+    const first = await plan(sample('idf-build'), board(), { wifi: WIFI });
+    const settings = decodeNvs(write(first, 'nvs')!.data).entries;
+    const again = await plan(sample('idf-build'), board({ settings }), { wifi: WIFI });
+    expect(again.writes.filter(({ role }) => role === 'nvs')).toEqual([]);
+    expect(again.kept.find(({ content }) => content === 'settings')?.why).toBe('untouched');
+  });
+
+  test('are found where the release has them when the board’s table is gone', async () => {
+    const torn = board({ contents: { 0x8000: new Uint8Array(0xc00).fill(0xff) } });
+    const made = await plan(sample('idf-build'), torn, { wifi: WIFI });
+    expect(codes(made)).toEqual([]);
+    const { entries } = decodeNvs(write(made, 'nvs')!.data);
+    for (const entry of SETTINGS) expect(entries).toContainEqual(entry);
+  });
+
+  test('of a second NVS partition go to the one of the same name, and Wi-Fi goes to "nvs"', async () => {
+    const factoryData = row('fctry', [1, 2], [0x1_0000, 0x4000]);
+    const nvs = row('nvs', [1, 2], [0x1_4000, 0x4000]);
+    const partitions = [factoryData, nvs, ...TWO_SLOTS.slice(1)];
+    const contents = {
+      0x1_0000: encodeNvs([text('cal', 'gain', '7')], 0x4000),
+      0x1_4000: encodeNvs(SETTINGS, 0x4000),
+    };
+    const csv =
+      'nvs,data,nvs,0x9000,16K\notadata,data,ota,,8K\nfctry,data,nvs,0x20000,16K\na,app,ota_0,0x30000,1M\nb,app,ota_1,,1M\n';
+    const made = await plan(
+      sample('idf-build'),
+      { partitions, contents, boots: 0 },
+      {
+        wifi: WIFI,
+        table: { kind: 'csv', name: 'm.csv', bytes: new TextEncoder().encode(csv) },
+      },
+    );
+    expect(codes(made)).toEqual([]);
+    const at = (offset: number) => decodeNvs(made.writes.find((w) => w.offset === offset)!.data).entries;
+    expect(at(0x2_0000)).toEqual([text('cal', 'gain', '7')]);
+    for (const entry of SETTINGS) expect(at(0x9000)).toContainEqual(entry);
+    expect(at(0x9000).length).toBeGreaterThan(SETTINGS.length);
+  });
+
+  test('without a place in the new table are refused, not lost', async () => {
+    const csv = 'otadata,data,ota,0x9000,8K\na,app,ota_0,0x30000,1M\nb,app,ota_1,,1M\n';
+    const made = await plan(sample('idf-build'), board(), {
+      table: { kind: 'csv', name: 'm.csv', bytes: new TextEncoder().encode(csv) },
+    });
+    expect(codes(made)).toEqual(['nvs-would-be-lost']);
+  });
+
+  test('that are encrypted are not separated from their keys', async () => {
+    const keys = row('nvs_key', [1, 4], [0x1_0000, 0x1000]);
+    const contents = {
+      0x9000: fixture('nvs/enc-multipage.bin').slice(0, 0x4000),
+      0x1_0000: new Uint8Array(64).fill(1),
+    };
+    const layout = { partitions: [...TWO_SLOTS, keys], contents, boots: 0 };
+    expect(codes(await plan(sample('idf-build'), layout))).toEqual(['nvs-encrypted']);
+    const proposed = await plan(sample('idf-build'), layout, { table: { kind: 'two-slot' } });
+    expect(codes(proposed)).toEqual([]);
+    expect(proposed.table?.partitions).toContainEqual(keys);
+  });
+
+  test('to come where other bytes lie are begun blank', async () => {
+    const made = await plan(sample('idf-build'), { contents: { 0x9000: new Uint8Array(0x4000).fill(0x11) } });
+    expect(write(made, 'nvs')!.data.every((byte) => byte === 0xff)).toBe(true);
   });
 
   test('that do not fit their new place are refused', async () => {
@@ -324,6 +404,7 @@ describe('objections', () => {
     const release = withApp(fixture('app/esp32-rev.bin'));
     const old = await plan(release, { revision: { major: 1, minor: 0 } });
     expect(codes(old)).toEqual(['chip-revision']);
+    expect(codes(await plan(release, { revision: { major: 3, minor: 1 } }))).toEqual([]);
   });
 
   test('an app that is too large for its slot is refused', async () => {
@@ -373,6 +454,36 @@ describe('objections', () => {
     const made = await plan(sample('idf-build'), { flashSize: 16 * MIB });
     expect(codes(made)).toEqual([]);
     expect(write(made, 'bootloader')!.data).toEqual(fixture('release/idf-build/bootloader/bootloader.bin'));
+  });
+
+  test('a lone app on a board with factory and ota_0 goes to the slot that runs, never over factory', async () => {
+    const partitions = [
+      ...TWO_SLOTS.slice(0, 3),
+      row('factory', [0, 0], [0x1_0000, MIB / 2]),
+      row('ota_0', [0, 0x10], [0x10_0000, MIB]),
+    ];
+    const contents = { 0x1000: fixture('app/esp32-bootloader.bin'), 0x1_0000: APP, 0x10_0000: APP };
+    const made = await plan(lone(), { partitions, contents, boots: 0 });
+    expect(codes(made)).toEqual([]);
+    expect(write(made, 'app')!.offset).toBe(0x10_0000);
+  });
+
+  test('a board whose own table overlaps is refused', async () => {
+    const partitions = [
+      ...TWO_SLOTS.slice(0, 3),
+      row('ota_0', [0, 0x10], [0, MIB]),
+      row('ota_1', [0, 0x11], [MIB, MIB]),
+    ];
+    const made = await plan(lone(), { partitions, contents: { 0x1000: fixture('app/esp32-bootloader.bin') } });
+    expect(codes(made)).toContain('table-invalid');
+  });
+
+  test('a table at another offset than the boot loader that stays looks for it is refused', async () => {
+    const release = sample('idf-build');
+    const { chip, app, extra, notes, table } = release.builds[0]!;
+    const noLoader = { ...release, builds: [{ chip, app, extra, notes, table: { ...table!, offset: 0x7000 } }] };
+    const layout = { partitions: TWO_SLOTS, contents: { 0x1000: fixture('app/esp32-bootloader.bin') } };
+    expect(codes(await plan(noLoader, layout))).toContain('table-offset-differs');
   });
 
   test('a lone app without a table on the board is refused', async () => {
