@@ -1,6 +1,8 @@
 /** Reads what the user named as a release: folders and files. Of a build folder only what belongs to the release is read. */
+import { concatBytes } from '#formats/bytes.ts';
 import { type Release, type ReleaseFile } from '#formats/release/release.ts';
 import { filesNamedBy, recogniseRelease } from '#formats/release/recognise.ts';
+import { createReadStream } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { InputError } from './input-error.ts';
@@ -25,14 +27,23 @@ export async function readRelease(paths: readonly string[]): Promise<Release> {
 /**
  * The bytes of a file that the user named.
  *
- * @throws {InputError} `file-missing`, `file-unreadable`.
+ * @throws {InputError} `file-missing`, `file-unreadable`, `file-too-large`.
  */
 export async function readInput(path: string): Promise<Uint8Array> {
   try {
-    return new Uint8Array(await readFile(path));
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    // In pieces, because a pipe or a device has no size and may have no end.
+    for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_FILE) break;
+    }
+    if (length <= MAX_FILE) return concatBytes(...chunks);
   } catch (error) {
     throw fileError(path, error as NodeJS.ErrnoException);
   }
+  throw new InputError('file-too-large', `${path} is larger than any flash`);
 }
 
 /** The files at the top of the folder, and those in its sub-folders that its own lists name. */

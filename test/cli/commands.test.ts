@@ -104,6 +104,8 @@ describe('flash', () => {
     ['something that is no release', ['flash', 'README.md', '--port', 'virtual:esp32'], 'release-'],
     ['no such chip', ['flash', BUILD, '--port', 'virtual:esp8266'], 'virtual-chip'],
     ['no such data', [...['flash', BUILD, '--port', 'virtual:esp32'], '--data', 'nothing'], 'file-missing'],
+    ['data without an end', [...['flash', BUILD, '--port', 'virtual:esp32'], '--data', '/dev/zero'], 'file-too-large'],
+    ['a folder as data', [...['flash', BUILD, '--port', 'virtual:esp32'], '--data', 'src'], 'file-unreadable'],
     ['a port of no kind', ['flash', BUILD, '--port', 'ftp://host'], 'port-name'],
     [
       'a store without keys',

@@ -225,6 +225,14 @@ describe('a board that does not come up', () => {
       await expect(run(bench, { wifi: WIFI })).rejects.toMatchObject({ code: 'wifi-network-not-found' });
     }));
 
+  test('because no reset line reaches it is told apart from a silent one', () =>
+    onBench({ chip: 'esp32', network: NETWORK, boot: 'download', cut: ['modem'] }, async (bench) => {
+      const board = await bench.connect({ before: 'none' });
+      const plan = planProvision(release, await readBoardState(board, board.identity));
+      await expect(provision(board, plan)).rejects.toMatchObject({ code: 'restart-failed' });
+      expect(await bench.isFree()).toBe(true);
+    }));
+
   test('because its plan has objections is not touched', () =>
     onBench({ chip: 'esp32', network: NETWORK }, async (bench) => {
       const before = bench.board.snapshot();
