@@ -3,6 +3,8 @@ import { type Output } from './output.ts';
 
 export interface CommandContext {
   output: Output;
+  /** How far the board was changed, for what is said when the work ends early. */
+  changed: 'nothing' | 'part' | 'all';
   /** Aborts when the user presses Ctrl-C. */
   signal: AbortSignal;
   /** One line from standard input, without its line end; never echoed, never logged. */

@@ -52,15 +52,17 @@ export async function flashCommand(paths: string[], options: FlashOptions, conte
     const refused = plan.objections.length > 0;
     if ((options.plan || refused) && options.after === 'reset') await leaveLoader(board, options, context);
     if (refused) throw new WorkflowError('plan-refused', 'There are objections to this plan');
-    if (!options.plan) sayUp(await runPlan(board, plan, { options, context }), plan, context);
+    if (!options.plan)
+      sayUp(await runPlan(board, plan, { options, context }), { plan, mac: board.identity.mac }, context);
   });
 }
 
 async function runPlan(
   board: Bootloader,
   plan: FlashPlan,
-  { options, context: { output, signal } }: { options: FlashOptions; context: CommandContext },
+  { options, context }: { options: FlashOptions; context: CommandContext },
 ): Promise<BootVerdict | undefined> {
+  const { output, signal } = context;
   return provision(board, plan, {
     signal,
     after: options.after,
@@ -68,6 +70,7 @@ async function runPlan(
     onStep: ({ kind, write, index, count }) => {
       const { role, label, offset, data } = write;
       const fields = { role, label, offset, size: data.length, index, count };
+      context.changed = kind === 'write' ? 'part' : 'all';
       if (kind === 'write') output.say('write', fields, `Writing ${label} (${bytesText(data.length)})`);
       else output.say('verify', fields, index === 0 ? `Verifying ${count} regions` : undefined);
     },
@@ -83,9 +86,13 @@ function sayRelease({ kind, name, version, builds }: Release, { output }: Comman
   output.say('release', { kind, name, version, chips: builds.map(({ chip }) => chip.name) }, text);
 }
 
-function sayUp(verdict: BootVerdict | undefined, plan: FlashPlan, { output }: CommandContext): void {
+function sayUp(
+  verdict: BootVerdict | undefined,
+  { plan, mac }: { plan: FlashPlan; mac: string | undefined },
+  { output }: CommandContext,
+): void {
   if (!verdict) {
-    output.say('done', {}, 'Written and verified. The board stays in its loader');
+    output.say('done', { mac }, 'Written and verified. The board stays in its loader');
     return;
   }
   const how = {
@@ -96,7 +103,7 @@ function sayUp(verdict: BootVerdict | undefined, plan: FlashPlan, { output }: Co
   }[verdict.by];
   const unknown = plan.wifi ? '. It did not say whether it is on the network' : '';
   const text = verdict.address === undefined ? `${how}${unknown}` : `Running, on the network as ${verdict.address}`;
-  output.say('done', { ...verdict }, text);
+  output.say('done', { mac, ...verdict }, text);
 }
 
 /**

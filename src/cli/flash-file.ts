@@ -1,5 +1,5 @@
 /** The flash of a virtual board in a file, so that it is there the next time. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { InputError } from './input-error.ts';
 
 const SAVE_EVERY_MS = 500;
@@ -25,9 +25,18 @@ export async function openFlashFile(path: string | undefined, size: number): Pro
   const save = async (): Promise<void> => {
     if (path === undefined || (saved && Buffer.compare(bytes, saved) === 0)) return;
     const copy = bytes.slice();
-    await writeFile(path, copy);
+    // Never a torn file: whoever looks finds the old one or the new one.
+    await writeFile(`${path}.new`, copy);
+    await rename(`${path}.new`, path);
     saved = copy;
   };
+  try {
+    // Now, so that a place where nothing can be written is told before the work.
+    await save();
+  } catch (error) {
+    const cause = (error as NodeJS.ErrnoException).code ?? 'unknown cause';
+    throw new InputError('flash-file', `${path ?? ''} cannot be written (${cause})`);
+  }
   return {
     bytes,
     save,

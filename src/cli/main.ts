@@ -2,6 +2,12 @@
 import process from 'node:process';
 import { runCommandLine } from './program.ts';
 
+// A reader that has seen enough (`| head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   streams: { out: process.stdout, err: process.stderr },
   stdin: process.stdin,

@@ -45,7 +45,10 @@ class JsonOutput implements Output {
   }
 }
 
-/** A line for each phase and for each tenth of it. */
+/** Bytes from which a job takes long enough for lines about its progress. */
+const WORTH_LINES = 0x8_0000;
+
+/** A line for each phase and, of a long one, for each tenth of it. */
 class LogOutput implements Output {
   readonly #streams: OutputStreams;
   #phase = '';
@@ -60,6 +63,7 @@ class LogOutput implements Output {
   }
 
   progress(phase: string, done: number, total: number): void {
+    if (total < WORTH_LINES) return;
     const tenth = total === 0 ? 10 : Math.floor((10 * done) / total);
     if (phase === this.#phase && tenth === this.#tenth) return;
     this.#phase = phase;

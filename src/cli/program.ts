@@ -1,6 +1,8 @@
 /** The commands, their options and what the exit code says. */
+import { DeviceError } from '#device/device-error.ts';
 import { errorMessage, isAbort } from '#messages/error-message.ts';
 import { Command, CommanderError, Option } from 'commander';
+import { createRequire } from 'node:module';
 import { type Readable } from 'node:stream';
 import { type CommandContext } from './context.ts';
 import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
@@ -10,6 +12,8 @@ import { createOutput, type OutputStreams } from './output.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
 import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
+
+const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;
 
 export const EXIT = { done: 0, failed: 1, refused: 2, aborted: 130 } as const;
 
@@ -30,43 +34,55 @@ const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual
 export async function runCommandLine(args: string[], line: CommandLine): Promise<number> {
   const abort = new AbortController();
   line.onInterrupt(() => abort.abort());
-  let output = createOutput(line.streams, { json: false });
-  const context = (json = false): CommandContext => {
-    output = createOutput(line.streams, { json });
-    return { output, signal: abort.signal, readPassword: () => readSecretLine({ ...line, signal: abort.signal }) };
+  const json = args.includes('--json');
+  const context: CommandContext = {
+    output: createOutput(line.streams, { json }),
+    changed: 'nothing',
+    signal: abort.signal,
+    readPassword: () => readSecretLine({ ...line, signal: abort.signal }),
   };
-  const program = createProgram(line.streams, context);
   try {
-    await program.parseAsync(args, { from: 'user' });
+    await createProgram(line.streams, context).parseAsync(args, { from: 'user' });
     return EXIT.done;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.refused;
-    if (isAbort(error)) {
-      output.error({
-        what: 'Aborted.',
-        state: 'If a write had begun, the flash is half-written.',
-        todo: 'Run the same command again to finish it.',
-        code: 'aborted',
-      });
-      return EXIT.aborted;
-    }
-    if (error instanceof InputError) {
-      output.error({
-        what: `${error.message}.`,
-        state: 'Nothing was touched.',
-        code: error.code,
-        ...(error.todo ? { todo: error.todo } : {}),
-      });
-    } else {
-      output.error(errorMessage(error));
-    }
-    return isRefusal(error) ? EXIT.refused : EXIT.failed;
+    return sayError(error, context, json);
   }
 }
 
-function createProgram(streams: OutputStreams, context: (json?: boolean) => CommandContext): Command {
+const STATES: Record<CommandContext['changed'], string> = {
+  nothing: 'Nothing on the board was changed.',
+  part: 'The flash is half-written; running the same command again finishes it.',
+  all: 'Everything is written.',
+};
+
+/** @returns the exit code that goes with it. */
+function sayError(error: unknown, { output, changed }: CommandContext, json: boolean): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return EXIT.done;
+    // Commander has said it in words already.
+    if (json) output.error({ what: error.message, state: STATES.nothing, code: error.code });
+    return EXIT.refused;
+  }
+  const state = STATES[changed];
+  if (isAbort(error)) {
+    output.error({ what: 'Aborted.', state, code: 'aborted' });
+    return EXIT.aborted;
+  }
+  if (error instanceof InputError) {
+    const todo = error.todo === undefined ? {} : { todo: error.todo };
+    output.error({ what: `${error.message}.`, state: STATES.nothing, code: error.code, ...todo });
+    return EXIT.refused;
+  }
+  const message = errorMessage(error);
+  // What the error's own text can only guess is known here.
+  output.error(error instanceof DeviceError && error.code !== 'restart-failed' ? { ...message, state } : message);
+  return isRefusal(error) ? EXIT.refused : EXIT.failed;
+}
+
+function createProgram(streams: OutputStreams, context: CommandContext): Command {
   const program = new Command('twostep')
     .description('Provision two-slot ESP32 boards over a serial port')
+    .version(VERSION)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void streams.out.write(text),
@@ -104,9 +120,7 @@ function createProgram(streams: OutputStreams, context: (json?: boolean) => Comm
     .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
     .option('--plan', 'only show what would be written, kept and lost')
     .option('--json', 'one JSON object a line')
-    .action((paths: string[], options: FlashOptions & { json?: boolean }) =>
-      flashCommand(paths, options, context(options.json)),
-    );
+    .action((paths: string[], options: FlashOptions) => flashCommand(paths, options, context));
 
   program
     .command('identify')
@@ -116,7 +130,7 @@ function createProgram(streams: OutputStreams, context: (json?: boolean) => Comm
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
     .option('--json', 'one JSON object a line')
-    .action((options: BoardOptions & { json?: boolean }) => identifyCommand(options, context(options.json)));
+    .action((options: BoardOptions) => identifyCommand(options, context));
 
   program
     .command('virtual')
@@ -141,7 +155,7 @@ function createProgram(streams: OutputStreams, context: (json?: boolean) => Comm
         .default('uart'),
     )
     .option('--json', 'one JSON object a line')
-    .action((options: VirtualOptions & { json?: boolean }) => virtualCommand(options, context(options.json)));
+    .action((options: VirtualOptions) => virtualCommand(options, context));
 
   return program;
 }

@@ -16,8 +16,17 @@ const MAX_FILE = 0x1000_0000;
  */
 export async function readRelease(paths: readonly string[]): Promise<Release> {
   const files: ReleaseFile[] = [];
+  let folders = 0;
   for (const path of paths) {
     const info = await stat(path).catch((error: NodeJS.ErrnoException) => Promise.reject(fileError(path, error)));
+    if (info.isDirectory()) folders++;
+    if (folders > 0 && paths.length > 1) {
+      throw new InputError(
+        'several-releases',
+        'More than one release is given',
+        'Give one folder, or the files of one release.',
+      );
+    }
     if (info.isDirectory()) files.push(...(await readFolder(path)));
     else files.push({ path: basename(path), bytes: await readInput(path) });
   }
@@ -49,7 +58,10 @@ export async function readInput(path: string): Promise<Uint8Array> {
 /** The files at the top of the folder, and those in its sub-folders that its own lists name. */
 async function readFolder(folder: string): Promise<ReleaseFile[]> {
   const top: ReleaseFile[] = [];
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: NodeJS.ErrnoException) =>
+    Promise.reject(fileError(folder, error)),
+  );
+  for (const entry of entries) {
     const path = join(folder, entry.name);
     if (!entry.isFile() || (await stat(path)).size > MAX_FILE) continue;
     top.push({ path: entry.name, bytes: await readInput(path) });

@@ -13,9 +13,9 @@ interface SecretSource {
 const MAX_LENGTH = 1024;
 
 /**
- * The first line of `stdin`, without its line end; an empty one means an open network. On a terminal it is read without echo.
+ * The first line of `stdin`, without its line end. On a terminal it is read without echo.
  *
- * @throws {InputError} `password-not-text`.
+ * @throws {InputError} `password-not-text`, `password-missing`.
  */
 export async function readSecretLine({ stdin, streams, signal }: SecretSource): Promise<string> {
   signal.throwIfAborted();
@@ -29,7 +29,10 @@ export async function readSecretLine({ stdin, streams, signal }: SecretSource): 
       const bytes = Buffer.from(chunk);
       // Ctrl-C does not make a signal in raw mode.
       if (stdin.isTTY && bytes.includes(3)) throw new DOMException('Aborted at the password', 'AbortError');
-      chunks.push(bytes);
+      // Ctrl-D ends the input; it is no character of a password.
+      const end = stdin.isTTY ? bytes.indexOf(4) : -1;
+      chunks.push(end < 0 ? bytes : bytes.subarray(0, end));
+      if (end >= 0) break;
       if (/[\r\n]/.test(bytes.toString('latin1')) || Buffer.concat(chunks).length > MAX_LENGTH) break;
     }
   } finally {
@@ -44,6 +47,13 @@ export async function readSecretLine({ stdin, streams, signal }: SecretSource): 
     .split(/\r?\n|\r/);
   if (line.length > MAX_LENGTH || line.includes('\ufffd') || line.includes('\0')) {
     throw new InputError('password-not-text', 'Standard input does not begin with a line of text');
+  }
+  if (line === '') {
+    throw new InputError(
+      'password-missing',
+      'No password came from standard input',
+      'For an open network leave --wifi-password-stdin out.',
+    );
   }
   // In raw mode backspace is a character like any other.
   return stdin.isTTY ? applyBackspaces(line) : line;

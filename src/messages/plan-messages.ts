@@ -155,6 +155,10 @@ const WARNINGS: Record<WarningCode, Text> = {
   'data-slot-too-large-to-map': ({ n }) => ({
     what: `The data slot has ${bytesText(n('size'))}; this chip maps at most ${bytesText(n('limit'))} at once, shared with the app's constants.`,
   }),
+  'wifi-open': ({ t }) => ({ what: `${t('ssid')} is written as an open network, without a password.` }),
+  'unknown-content': () => ({
+    what: 'This board has no readable partition table. Its settings were looked for; whatever else lies in its flash is unknown and may be overwritten.',
+  }),
   'wifi-ignored-by-firmware': () => ({
     what: 'This firmware is known to ignore Wi-Fi credentials in NVS: its own are compiled in.',
   }),
@@ -217,7 +221,7 @@ export const reasonText = (reason: FlashReason): string => REASONS[reason];
 export function itemText(item: BoardItem): { what: string; fate: string } {
   const { n, t } = valuesOf(item.values);
   const what = {
-    settings: () => (t('state') === 'encrypted' ? 'settings, encrypted' : `${n('count')} settings`),
+    settings: () => (t('state') === 'ok' ? `${n('count')} settings` : `settings, ${t('state')}`),
     app: () => ['app', t('project'), t('version')].filter(Boolean).join(' '),
     data: () => (t('tag') ? `data "${t('tag')}"` : 'data'),
     unknown: () => 'content',

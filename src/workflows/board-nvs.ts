@@ -42,6 +42,8 @@ export interface FoundNvs {
   found: NvsState[];
   /** Places of NVS to come that hold something else: the firmware would stumble over it. */
   foreign: Pick<Partition, 'offset' | 'size'>[];
+  /** Something lies at one of the places where an app could start. */
+  filled: boolean;
 }
 
 export async function findNvs(read: ReadFlash, { flashSize, partitions, hints }: Inputs): Promise<FoundNvs> {
@@ -50,7 +52,7 @@ export async function findNvs(read: ReadFlash, { flashSize, partitions, hints }:
     : Array.from({ length: Math.floor(flashSize / COPY_ALIGNMENT) }, (_, index) => index * COPY_ALIGNMENT);
   const rows = (partitions ?? []).filter(isNvsRow);
   const primary = primaryNvsRow(rows);
-  const found = await findCopy(read, starts, flashSize);
+  const { states: found, filled } = await findCopy(read, starts, flashSize);
   for (const partition of primary ? [primary, ...rows.filter((row) => row !== primary)] : []) {
     if (found.some((state) => state.partition.name === partition.name)) continue;
     found.push(nvsState(partition, await read(partition.offset, partition.size)));
@@ -64,13 +66,20 @@ export async function findNvs(read: ReadFlash, { flashSize, partitions, hints }:
       found.push(state);
     else if (!looksLikeNvs(state.decoded)) foreign.push({ offset: hint.offset, size: hint.size });
   }
-  return { found, foreign };
+  return { found, foreign, filled };
 }
 
 /** The copy at the first of these places that holds a whole one. */
-async function findCopy(read: ReadFlash, starts: readonly number[], flashSize: number): Promise<NvsState[]> {
+async function findCopy(
+  read: ReadFlash,
+  starts: readonly number[],
+  flashSize: number,
+): Promise<{ states: NvsState[]; filled: boolean }> {
+  let filled = false;
   for (const start of starts) {
-    const entries = decodeNvsCopy(await read(start, NVS_COPY_HEAD_SIZE));
+    const head = await read(start, NVS_COPY_HEAD_SIZE);
+    filled ||= !isBlank(head);
+    const entries = decodeNvsCopy(head);
     if (!entries) continue;
     const states: NvsState[] = [];
     for (const entry of entries) {
@@ -81,9 +90,9 @@ async function findCopy(read: ReadFlash, starts: readonly number[], flashSize: n
       const partition = { name, type: PartitionType.Data, subtype: DataSubtype.Nvs, offset, size, flags: 0 };
       states.push({ ...nvsState(partition, bytes), rescued: true });
     }
-    if (states.length === entries.length) return states;
+    if (states.length === entries.length) return { states, filled };
   }
-  return [];
+  return { states: [], filled };
 }
 
 const nvsState = (partition: Partition, bytes: Uint8Array): NvsState => ({

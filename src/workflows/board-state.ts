@@ -70,6 +70,8 @@ export interface BoardState {
   foreignNvs: Pick<Partition, 'offset' | 'size'>[];
   /** Partitions other than app, otadata and NVS that hold anything. */
   filled: Partition[];
+  /** There is no table that can be read, and the flash is not blank. */
+  unknown: boolean;
   /** The app runs from PB and the data lies in PA. */
   swapped: boolean;
 }
@@ -85,7 +87,7 @@ export async function readBoardState(
   identity: BoardIdentity,
   { signal, hints = {} }: JobOptions & { hints?: BoardHints } = {},
 ): Promise<BoardState> {
-  const empty = { identity, slots: [], moreNvs: [], foreignNvs: [], filled: [], swapped: false };
+  const empty = { identity, slots: [], moreNvs: [], foreignNvs: [], filled: [], unknown: false, swapped: false };
   if (isLocked(identity)) return { ...empty, flashSize: identity.flashSize ?? 0 };
   const read: ReadFlash = async (offset, length) =>
     flash.read(offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
@@ -100,11 +102,16 @@ export async function readBoardState(
 
   const nvsHints = [...damaged, ...(hints.tables ?? []).flat()].filter(isNvsRow);
   const usual = { name: 'nvs', type: PartitionType.Data, subtype: DataSubtype.Nvs, flags: 0, ...USUAL_NVS };
-  const { found, foreign } = await findNvs(read, { flashSize: flash.size, partitions, hints: [...nvsHints, usual] });
+  const { found, foreign, filled } = await findNvs(read, {
+    flashSize: flash.size,
+    partitions,
+    hints: [...nvsHints, usual],
+  });
   const [nvs, ...moreNvs] = found;
   if (nvs) state.nvs = nvs;
   state.moreNvs = moreNvs;
   state.foreignNvs = foreign;
+  state.unknown = !partitions && filled;
   if (!partitions) return state;
 
   await readPartitions(state, partitions, { read, flash, signal });

@@ -122,6 +122,7 @@ function wifiChanges(wifi: WifiWish, build: ReleaseBuild, plan: NvsPlan): NvsEnt
     const idfVersion = build.app.image.description?.idfVersion;
     const { ssid, password } = wifi;
     const entries = wifiEntries(wifi.store, { ssid, password }, idfVersion ? { idfVersion } : {});
+    if (password === '') plan.warnings.push(warning('wifi-open', 'wifi', { ssid }));
     if (build.ignoresNvs) plan.warnings.push(warning('wifi-ignored-by-firmware', 'wifi'));
     return entries;
   } catch (error) {

@@ -88,6 +88,10 @@ export type WarningCode =
   | 'next-update-would-not-fit'
   /** The chip cannot map a data slot of this size at once. */
   | 'data-slot-too-large-to-map'
+  /** No password was given: the network is taken to be open. */
+  | 'wifi-open'
+  /** The board's table cannot be read, and its flash is not blank: what lies there cannot be named. */
+  | 'unknown-content'
   /** The firmware is known not to read Wi-Fi credentials from NVS. */
   | 'wifi-ignored-by-firmware'
   /** A table with a factory row: it is kept, and that much of the flash is not available to the two slots. */

@@ -56,6 +56,7 @@ export function planProvision(release: Release, board: BoardState, options: Prov
   }
   // Nothing was read from a secured board, so nothing more can be said of it.
   if (isLocked(board.identity)) return plan;
+  if (board.unknown) plan.warnings.push(warning('unknown-content', 'partition-table'));
   if (options.wifi && options.wifi.store.kind !== 'none') plan.wifi = { ssid: options.wifi.ssid };
 
   const dataSize = options.data?.bytes.length ?? 0;

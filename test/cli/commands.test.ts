@@ -54,11 +54,17 @@ describe('flash', () => {
     expect(events.slice(0, 3)).toEqual(['release', 'board', 'plan']);
     expect(records.find(({ event }) => event === 'board')).toMatchObject({ chip: 'esp32', mac: '24:0a:c4:12:34:56' });
     expect(records.filter(({ event }) => event === 'verify')).toHaveLength(6);
-    expect(records.at(-1)).toEqual({ event: 'done', by: 'loaded-app', appOffset: 0x10_0000, address: '192.168.1.57' });
+    expect(records.at(-1)).toEqual({
+      event: 'done',
+      mac: '24:0a:c4:12:34:56',
+      by: 'loaded-app',
+      appOffset: 0x10_0000,
+      address: '192.168.1.57',
+    });
   });
 
   test('--plan shows what would be done and writes nothing', async () => {
-    const { code, out } = await runCli(flash('--plan', '--data', data));
+    const { code, out } = await runCli(flash('--plan', '--data', data, '--before', 'classic'));
     expect(code).toBe(0);
     expect(out).toContain('0x100000');
     expect(new Uint8Array(readFileSync(board)).every((byte) => byte === 0xff)).toBe(true);
@@ -111,6 +117,17 @@ describe('flash', () => {
       'a store without keys',
       ['flash', BUILD, '--port', 'virtual:esp32', '--wifi-ssid', 'a', '--wifi-store', 'x:y'],
       'wifi-bad-store',
+    ],
+    ['a password that does not come', ['flash', BUILD, '--port', 'virtual:esp32', ...WIFI], 'password-missing'],
+    [
+      'two releases at once',
+      ['flash', BUILD, 'test/fixtures/release/arduino-build', '--port', 'virtual:esp32'],
+      'several-releases',
+    ],
+    [
+      'a flash file that cannot be',
+      ['flash', BUILD, '--port', 'virtual:esp32@/no-such-folder/board.bin'],
+      'flash-file',
     ],
     ['a store without a name', ['flash', BUILD, '--port', 'virtual:esp32', '--wifi-store', 'idf'], 'wifi-ssid-missing'],
     ['a bad rate', ['flash', BUILD, '--port', 'virtual:esp32', '--baud', 'fast'], 'baud'],
@@ -168,8 +185,14 @@ describe('identify', () => {
   });
 });
 
+test('a mistake in the options is a record too with --json', async () => {
+  const { code, records } = await runCli(['flash', BUILD, '--json']);
+  expect(code).toBe(2);
+  expect(records.at(-1)).toMatchObject({ event: 'error', code: 'commander.missingMandatoryOptionValue' });
+});
+
 test('help and version of what there is exit with 0', async () => {
-  for (const args of [['--help'], ['flash', '--help'], ['identify', '--help'], ['virtual', '--help']]) {
+  for (const args of [['--help'], ['--version'], ['flash', '--help'], ['identify', '--help'], ['virtual', '--help']]) {
     expect((await runCli(args)).code).toBe(0);
   }
 });

@@ -78,3 +78,21 @@ test('lines that make no sense do no harm', async () => {
   const { code } = await runCli(['identify', '--port', `tcp://${uart}`, '--before', 'none']);
   expect(code).toBe(0);
 });
+
+test('a hand at the cable takes the board off the bus and puts it back, and the host is told', async () => {
+  const { uart, control } = await start('--chip', 'esp32');
+  const [lines, bytes] = [control, uart].map((address) =>
+    connect({ host: '127.0.0.1', port: Number(portOf(address)) }),
+  );
+  const told = createInterface({ input: lines! })[Symbol.asyncIterator]();
+  await once(bytes!, 'data');
+  lines!.write('{"event":"cable","plugged":false}\n');
+  expect((await told.next()).value).toBe('{"unplug":true}');
+  lines!.write('{"event":"cable","plugged":true}\n');
+  expect((await told.next()).value).toBe('{"plug":true}');
+  // It starts anew.
+  const [text] = (await once(bytes!, 'data')) as [Buffer];
+  expect(text.toString()).toContain('ets Jul 29 2019');
+  lines!.destroy();
+  bytes!.destroy();
+});
