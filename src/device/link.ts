@@ -279,8 +279,11 @@ export class Link extends Transport {
         onTimeout: () => new DeviceError('port-open-failed', 'The port did not open in time'),
       });
     } catch (error) {
-      // Given up, but it may still open: it must not stay so.
-      opening.then(() => port.close()).catch(() => undefined);
+      // Given up, but it may still open: it must not stay so, and whoever closes waits for that.
+      this.#closed = this.#atMost(
+        CLOSE_STEP_MS,
+        opening.then(() => port.close()),
+      );
       throw error;
     }
   }

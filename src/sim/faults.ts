@@ -36,6 +36,12 @@ export class FaultInjector {
     return this.#flash.flatMap((fault) => (fault.kind === 'bad-sector' ? [fault.sector] : []));
   }
 
+  /** Nothing more goes wrong. Sectors that are bad already stay so. */
+  clear(): void {
+    this.#line.length = 0;
+    this.#flash.length = 0;
+  }
+
   /** What of the bytes arrives, and what happens with the last of them. Each fault happens once. */
   pass(direction: Direction, bytes: Uint8Array): { bytes: Uint8Array; event?: 'unplug' | 'hang' } {
     const start = this.passed[direction];

@@ -187,7 +187,7 @@ function item({ partition, decoded }: NvsState, why: BoardItem['why']): BoardIte
 }
 
 /**
- * Before settings that only the board has are rewritten or moved, a copy of what they become goes to the start of the app slot,
+ * Before settings are written, a copy of what they become goes to the start of the app slot,
  * which the same plan overwrites last; an interrupted run is picked up from there. The app is padded over it, so that nothing of
  * the copy stays.
  *
@@ -198,7 +198,8 @@ export function protectSettings(
   app: FlashWrite | undefined,
   { roles, board }: { roles: PlannedRoles | undefined; board: BoardState },
 ): { copy?: FlashWrite; app?: FlashWrite; objections: Objection[] } {
-  if (!items.some(({ why }) => why === 'carried-over')) return { objections: [] };
+  // New settings too: half of them would be refused as damaged by the next run.
+  if (writes.length === 0) return { objections: [] };
   const images = writes.map(({ label, offset, data }): NvsImage => ({ name: label, offset, bytes: data }));
   const size = nvsCopySize(images);
   const sources = [board.nvs, ...board.moreNvs].filter((state) => state !== undefined && !state.rescued);
@@ -206,8 +207,10 @@ export function protectSettings(
   const collides = sources.some(
     (state) => state && state.partition.offset < start + size && start < state.partition.offset + state.partition.size,
   );
-  if (!app || !roles || size > roles.app.size || collides)
-    return { objections: [objection('nvs-move-unsafe', 'nvs', { size })] };
+  if (!app || !roles || size > roles.app.size || collides) {
+    const precious = items.some(({ why }) => why === 'carried-over');
+    return { objections: precious ? [objection('nvs-move-unsafe', 'nvs', { size })] : [] };
+  }
   const data = encodeNvsCopy(images);
   return {
     copy: flashWrite({

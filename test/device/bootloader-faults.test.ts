@@ -67,6 +67,14 @@ describe('an abort ends as AbortError, at any point', () => {
   );
 });
 
+test('an abort while the port opens leaves it free', () =>
+  onBench(quiet, async (bench) => {
+    const controller = new AbortController();
+    bench.clock.after(0.5, () => controller.abort());
+    await expect(bench.connect({ signal: controller.signal })).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await bench.isFree()).toBe(true);
+  }));
+
 describe('a pulled cable ends as port-lost, at any point', () => {
   test.each(points(6, whole.ms))('after %i ms', (ms) =>
     onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
@@ -212,6 +220,16 @@ test('after an abort the same session goes on', () =>
     }
     await board.write(OFFSET, DATA);
     expect(equalBytes(bench.board.snapshot().subarray(OFFSET, OFFSET + DATA.length), DATA)).toBe(true);
+    await board.close();
+  }));
+
+test('a board that was reset into its ROM loader, at the rate of that, gets its stub again', () =>
+  onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
+    const board = await bench.connect({ baud: 115_200 });
+    bench.board.holdBootButton(true);
+    bench.board.pressReset();
+    await bench.clock.advance(100);
+    expect(await board.read(OFFSET, 5000)).toEqual(USED.slice(OFFSET, OFFSET + 5000));
     await board.close();
   }));
 

@@ -1,0 +1,207 @@
+/**
+ * The fault campaign: each point is one provisioning with faults at places that a seed chooses, and what must hold
+ * whatever they are. It ends in success with the right bytes or in an error that such a fault may end in, in time, with
+ * the port free; and a second run without faults succeeds and leaves what a run without any fault leaves.
+ */
+import { sleep } from '#clock.ts';
+import { isDeviceError } from '#device/device-error.ts';
+import { hexAddress } from '#formats/bytes.ts';
+import { type Fault, FAULT_KINDS, type FaultKind, randomFault, seededRandom } from '#sim/faults.ts';
+import { WorkflowError } from '#workflows/workflow-error.ts';
+import { type Bench } from '../device/support/bench.ts';
+import { VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
+import {
+  benchFor,
+  BOARD_STATES,
+  type CampaignBoard,
+  type CleanRun,
+  cleanRun,
+  runProvisioning,
+} from './provisioning.ts';
+
+/** An abort is the user's, not the board's. */
+export const POINT_KINDS = [...FAULT_KINDS, 'abort'] as const;
+export type PointKind = (typeof POINT_KINDS)[number];
+
+/** Milliseconds of modelled time in which an abort or a pulled cable must be answered. */
+const ANSWER_MS = 2000;
+/** What a native-USB board takes to be back on the bus. */
+const BACK_MS = 1000;
+/** What retries, time-outs and a board that has to be connected anew may add for each fault. */
+const FAULT_MS = 60_000;
+
+/**
+ * Noise and loss are mended by retries, or end in one of these when they hit connecting or the console again and again.
+ * `verify-failed`: the command that begins a write has no checksum. With a wrong size or offset the stub erases what was
+ * written before, which the last look at all writes finds.
+ */
+const LINE_ERRORS = [
+  'verify-failed',
+  'bad-reply',
+  'no-reply',
+  'normal-boot',
+  'silent',
+  'unreadable',
+  'stub-failed',
+  'connect-timeout',
+  'command-refused',
+];
+/** Outcomes other than success that are right after a fault of that kind. */
+const RIGHT_ERRORS: Record<PointKind, readonly string[]> = {
+  flip: LINE_ERRORS,
+  drop: LINE_ERRORS,
+  unplug: ['port-lost', 'port-missing', 'port-in-use-or-missing'],
+  hang: ['no-reply', 'silent', 'port-lost', 'stub-failed', 'connect-timeout', 'boot-loop'],
+  'bad-sector': ['verify-failed', 'flash-failed'],
+  'power-cut': ['no-reply', 'port-lost', 'flash-failed', 'verify-failed', 'boot-loop', 'connect-timeout'],
+  abort: ['aborted'],
+};
+
+export interface CampaignPoint {
+  seed: number;
+  board: CampaignBoard;
+  /** Of all faults; the first is the one that the seed stands for. */
+  kinds: readonly PointKind[];
+  faults: readonly Fault[];
+  /** Modelled milliseconds. */
+  abortAt?: number;
+}
+
+export interface PointOptions {
+  /** A board of that chip in place of the one that the seed chooses. */
+  chip?: VirtualChip | undefined;
+  /** Number of faults in the one run; 1 unless told otherwise. */
+  faults?: number | undefined;
+}
+
+export interface PointResult {
+  /** `done`, `aborted`, or the code of the error. */
+  outcome: string;
+  /** What did not hold, in words; empty when all did. */
+  violations: string[];
+}
+
+/** The point of a seed: neighbouring seeds have different kinds; after all kinds come the next chip, then the other board. */
+export async function pointOf(
+  seed: number,
+  { chip: chosen, faults: count = 1 }: PointOptions = {},
+): Promise<CampaignPoint> {
+  const round = Math.floor(seed / POINT_KINDS.length);
+  const chip = chosen ?? VIRTUAL_CHIPS[round % VIRTUAL_CHIPS.length]!;
+  const state = BOARD_STATES[Math.floor(round / VIRTUAL_CHIPS.length) % BOARD_STATES.length]!;
+  const { length, time } = await cleanRun({ chip, state });
+  const random = seededRandom(seed);
+  const first = POINT_KINDS[seed % POINT_KINDS.length]!;
+  const more = Array.from({ length: count - 1 }, () => POINT_KINDS[Math.floor(random() * POINT_KINDS.length)]!);
+  const kinds = [first, ...more];
+  const faultKinds = kinds.filter((kind): kind is FaultKind => kind !== 'abort');
+  const faults = faultKinds.map((kind) => randomFault(kind, length, random));
+  return {
+    seed,
+    board: { chip, state },
+    kinds,
+    faults,
+    ...(kinds.includes('abort') ? { abortAt: random() * time } : {}),
+  };
+}
+
+/** Runs a point, in modelled time. */
+export async function runPoint(point: CampaignPoint): Promise<PointResult> {
+  const clean = await cleanRun(point.board);
+  const bench = await benchFor(point.board, point.faults);
+  const result: PointResult = { outcome: 'stuck', violations: [] };
+  try {
+    await bench.clock.run(async () => {
+      await runWithFaults(bench, point, { clean, result });
+      await runAgain(bench, point, { clean, result });
+    });
+  } catch (error) {
+    result.violations.push(`the campaign itself failed: ${String(error)}`);
+  }
+  return result;
+}
+
+interface Judging {
+  clean: CleanRun;
+  result: PointResult;
+}
+
+async function runWithFaults(bench: Bench, point: CampaignPoint, { clean, result }: Judging): Promise<void> {
+  const { violations } = result;
+  const abort = planAbort(bench, point.abortAt);
+  const pulledAt = noteCablePulls(bench);
+  result.outcome = await outcomeOf(runProvisioning(bench, point.board.chip, abort.signal));
+  abort.cancel();
+
+  const now = bench.clock.now();
+  const right = point.kinds.flatMap((kind) => RIGHT_ERRORS[kind]);
+  if (result.outcome === 'done') checkFlash(bench, { clean, violations, when: 'after success' });
+  else if (!right.includes(result.outcome)) violations.push(`ended in ${result.outcome}`);
+  if (result.outcome === 'done' && abort.signal.aborted) violations.push('went on after an abort');
+  for (const [what, at] of [['an abort', abort.at()] as const, ['a pulled cable', pulledAt()] as const]) {
+    if (at !== undefined && now - at > ANSWER_MS) violations.push(`answered ${what} after ${Math.round(now - at)} ms`);
+  }
+  // Retries and time-outs may double a run, but never hang it.
+  const limit = 4 * clean.time + FAULT_MS * point.kinds.length;
+  if (now > limit) violations.push(`took ${Math.round(now)} ms, more than ${Math.round(limit)}`);
+  if (!(await bench.isFree())) violations.push('left the port in use');
+}
+
+/** The user's abort at a time that was chosen beforehand. `at` tells when it happened, if it did. */
+function planAbort(
+  { clock }: Bench,
+  ms: number | undefined,
+): { signal: AbortSignal; at: () => number | undefined; cancel: () => void } {
+  const controller = new AbortController();
+  let at: number | undefined;
+  const abort = (): void => {
+    at = clock.now();
+    controller.abort();
+  };
+  const cancel = ms === undefined ? () => undefined : clock.after(ms, abort);
+  return { signal: controller.signal, at: () => at, cancel };
+}
+
+/** The board is made whole, and everything is done once more. */
+async function runAgain(bench: Bench, { board }: CampaignPoint, { clean, result }: Judging): Promise<void> {
+  bench.faults.clear();
+  bench.board.flash.badSectors.clear();
+  bench.board.plugIn();
+  bench.board.powerOn();
+  await sleep(bench.clock, BACK_MS);
+  const outcome = await outcomeOf(runProvisioning(bench, board.chip));
+  if (outcome === 'done') checkFlash(bench, { clean, violations: result.violations, when: 'after the second run' });
+  else result.violations.push(`the second run ended in ${outcome}`);
+}
+
+/** @returns when the cable was pulled, if it was. */
+function noteCablePulls({ board, clock }: Bench): () => number | undefined {
+  let at: number | undefined;
+  const pull = board.pullCable.bind(board);
+  board.pullCable = () => {
+    at ??= clock.now();
+    pull();
+  };
+  return () => at;
+}
+
+async function outcomeOf(run: Promise<void>): Promise<string> {
+  try {
+    await run;
+    return 'done';
+  } catch (error) {
+    if (isDeviceError(error) || error instanceof WorkflowError) return error.code;
+    if (error instanceof DOMException && error.name === 'AbortError') return 'aborted';
+    return String(error);
+  }
+}
+
+function checkFlash(
+  bench: Bench,
+  { clean, violations, when }: { clean: CleanRun; violations: string[]; when: string },
+): void {
+  const bytes = bench.board.snapshot();
+  if (Buffer.compare(bytes, clean.flash) === 0) return;
+  const first = bytes.findIndex((byte, index) => byte !== clean.flash[index]);
+  violations.push(`the flash differs at ${hexAddress(first)} ${when}`);
+}
