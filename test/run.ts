@@ -1,6 +1,6 @@
 /**
  * `npm test`: types, lint, format, unit tests, then the page in a real Chromium. One count for all of it.
- * With an argument (`static`, `unit`, `e2e`) only that part runs.
+ * then boards behind real Web Serial. With an argument (`static`, `unit`, `e2e`, `serial`) only that part runs.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -14,8 +14,9 @@ const count = { passed: 0, failed: 0, skipped: 0 };
 const parts = process.argv.slice(2);
 const wanted = (part: string): boolean => parts.length === 0 || parts.includes(part);
 
-const unknown = parts.find((part) => !['static', 'unit', 'e2e'].includes(part));
-if (unknown !== undefined) throw new Error(`No part of the tests is called ${unknown}: static, unit, e2e`);
+const PARTS = ['static', 'unit', 'e2e', 'serial'];
+const unknown = parts.find((part) => !PARTS.includes(part));
+if (unknown !== undefined) throw new Error(`No part of the tests is called ${unknown}: ${PARTS.join(', ')}`);
 
 /** Runs a program of node_modules; its output goes through. True when it ends with 0. */
 function run(program: string, args: string[], env: NodeJS.ProcessEnv = {}): boolean {
@@ -75,14 +76,18 @@ if (wanted('static')) {
   check('format', 'prettier', ['--check', '--log-level', 'warn', '.']);
 }
 if (wanted('unit')) vitest([]);
+if (wanted('e2e') || wanted('serial')) check('page builds', 'vite', ['build', '--logLevel', 'warn']);
 if (wanted('e2e')) {
-  check('page builds', 'vite', ['build', '--logLevel', 'warn']);
   try {
     vitest(['--config', 'test/e2e/vitest.config.ts'], { CHROME_PATH: findBrowser() });
   } catch (error) {
     console.error((error as Error).message);
     count.failed++;
   }
+}
+// These find their browser and compiler themselves, and skip, counted and with the reason, where they cannot run.
+if (wanted('serial')) {
+  vitest(['--config', 'test/serial/vitest.config.ts'], { TWOSTEP_PAGE: join(ROOT, 'dist', 'page') });
 }
 
 console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);

@@ -113,6 +113,8 @@ export class Link extends Transport {
     this.#writer?.closed.catch(() => undefined); // the write that fails reports it
     this.#pump = this.#readAll();
     try {
+      // A port opens with both lines asserted, and Chromium sets one after the other, DTR first: straight to rest would pull EN.
+      await this.setSignals(true, false);
       await this.setSignals(LINES_AT_REST.dtr, LINES_AT_REST.rts);
     } catch (error) {
       if (!isDeviceError(error, 'no-modem-lines')) throw error;

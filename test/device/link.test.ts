@@ -22,9 +22,12 @@ async function withLink(body: (bench: Bench) => Promise<void>): Promise<void> {
   });
 }
 
-test('opening says both lines released in one call', () =>
+test('opening releases RTS before DTR, so that no way between the two calls pulls EN', () =>
   withLink(async ({ port }) => {
-    expect(port.signals).toEqual([{ dataTerminalReady: false, requestToSend: false }]);
+    expect(port.signals).toEqual([
+      { dataTerminalReady: true, requestToSend: false },
+      { dataTerminalReady: false, requestToSend: false },
+    ]);
     expect(port.opened).toEqual([115_200]);
   }));
 

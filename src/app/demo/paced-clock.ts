@@ -1,0 +1,89 @@
+/**
+ * Real time, faster by a factor, for a virtual board in a worker. Between two timers every promise that can settle has settled,
+ * as in modelled time; what is due in one stretch runs in one go, since the platform's own timers are too coarse for a serial line.
+ */
+import { type Clock } from '#clock.ts';
+
+interface Timer {
+  at: number;
+  callback: () => void;
+}
+
+/** Milliseconds of real time between two stretches. */
+const STRETCH_MS = 4;
+
+export class PacedClock implements Clock {
+  readonly #speed: number;
+  readonly #turn = turns();
+  #timers: Timer[] = [];
+  /** Time of the timer that runs. */
+  #now = 0;
+  #running = false;
+  #wake: ReturnType<typeof setTimeout> | undefined;
+
+  /** `speed`: seconds of the board for a second of the day. */
+  constructor(speed: number) {
+    this.#speed = speed;
+  }
+
+  now(): number {
+    if (!this.#running) this.#now = Math.max(this.#now, this.#target());
+    return this.#now;
+  }
+
+  after(ms: number, callback: () => void): () => void {
+    const timer: Timer = { at: this.now() + Math.max(0, ms), callback };
+    // Nearly all timers belong at or near the end.
+    let index = this.#timers.length;
+    while (index > 0 && (this.#timers[index - 1]?.at ?? 0) > timer.at) index--;
+    this.#timers.splice(index, 0, timer);
+    if (index === 0) this.#schedule();
+    return () => {
+      const found = this.#timers.indexOf(timer);
+      if (found >= 0) this.#timers.splice(found, 1);
+    };
+  }
+
+  outside<T>(work: Promise<T>): Promise<T> {
+    return work;
+  }
+
+  #target(): number {
+    return performance.now() * this.#speed;
+  }
+
+  #schedule(): void {
+    const next = this.#timers[0];
+    if (this.#running || !next) return;
+    clearTimeout(this.#wake);
+    const ms = Math.max(STRETCH_MS, (next.at - this.#target()) / this.#speed);
+    this.#wake = setTimeout(() => void this.#stretch(), ms);
+  }
+
+  async #stretch(): Promise<void> {
+    this.#running = true;
+    const end = this.#target();
+    for (let next = this.#timers[0]; next && next.at <= end; next = this.#timers[0]) {
+      this.#timers.shift();
+      this.#now = Math.max(this.#now, next.at);
+      next.callback();
+      await this.#turn();
+    }
+    this.#running = false;
+    this.#schedule();
+  }
+}
+
+/** One turn of the event loop, without the platform's least delay of timers. */
+function turns(): () => Promise<void> {
+  const channel = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  channel.port1.onmessage = () => waiting.shift()?.();
+  // Node: a channel alone must not keep a test alive.
+  (channel.port1 as MessagePort & { unref?: () => void }).unref?.();
+  return () =>
+    new Promise((resolve) => {
+      waiting.push(resolve);
+      channel.port2.postMessage(0);
+    });
+}

@@ -1,0 +1,158 @@
+/** One run: writes, verifies, starts, and what is seen of it. */
+import { type Clock } from '#clock.ts';
+import { type Bootloader } from '#device/bootloader.ts';
+import { type ConsoleLine } from '#device/console.ts';
+import { isAbort } from '#messages/error-message.ts';
+import { type BootVerdict } from '#workflows/boot-watch.ts';
+import { type FlashPlan, type FlashStep, plannedBytes } from '#workflows/flash-plan.ts';
+import { provision } from '#workflows/provision.ts';
+import { RateMeter } from './rate-meter.ts';
+
+export const RUN_PHASES = ['connect', 'compare', 'write', 'verify', 'start'] as const;
+export type RunPhase = (typeof RUN_PHASES)[number];
+
+export type JobStatus = 'idle' | 'running' | 'done' | 'failed' | 'cancelled';
+
+/** What the run needs of the others. */
+export interface RunParts {
+  /** The board in its loader. */
+  connect: (signal: AbortSignal) => Promise<Bootloader>;
+  /** The plan for what is on the board now. */
+  compare: (board: Bootloader, signal: AbortSignal) => Promise<FlashPlan>;
+}
+
+/** How far the writes are. */
+export interface WriteProgress {
+  /** What is done now; nothing before the first write. */
+  step?: FlashStep;
+  /** Bytes that the board has acknowledged, of all writes. */
+  done: number;
+  total: number;
+  /** Every digest was compared at the end. */
+  finished: boolean;
+}
+
+const NOTHING: WriteProgress = { done: 0, total: 0, finished: false };
+/** Milliseconds that lines of the console are collected: a board that crashes again and again prints thousands. */
+const LINES_MS = 60;
+const MAX_LINES = 5000;
+
+export class ProvisionJob {
+  status = $state<JobStatus>('idle');
+  phase = $state<RunPhase>('connect');
+  progress = $state.raw<WriteProgress>(NOTHING);
+  /** Bytes a second, while known. */
+  rate = $state<number>();
+  secondsLeft = $state<number>();
+  lines = $state.raw<readonly ConsoleLine[]>([]);
+  verdict = $state.raw<BootVerdict>();
+  error = $state.raw<unknown>();
+  /** Milliseconds of the whole run, once it is over. */
+  took = $state(0);
+  /** Something was written: the board is not what it was. */
+  touched = $state(false);
+  readonly running = $derived(this.status === 'running');
+  readonly #clock: Clock;
+  #controller: AbortController | undefined;
+  #meter = new RateMeter();
+  #waitingLines: ConsoleLine[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Carries everything out. Never throws: what went wrong stands in `error`. The board's port is closed at the end. */
+  async run({ connect, compare }: RunParts): Promise<void> {
+    if (this.running) return;
+    this.reset();
+    const { signal } = (this.#controller = new AbortController());
+    const started = this.#clock.now();
+    this.status = 'running';
+    try {
+      const board = await connect(signal);
+      const plan = await closingOnError(board, async () => {
+        this.phase = 'compare';
+        return compare(board, signal);
+      });
+      this.progress = { ...NOTHING, total: plannedBytes(plan) };
+      this.verdict = await provision(board, plan, {
+        signal,
+        onStep: (step) => this.#step(step),
+        onProgress: ({ done, total }) => this.#wrote(done, total),
+        onRestart: () => this.#restarted(),
+        onLine: (line) => this.#addLine(line),
+      });
+      this.status = 'done';
+    } catch (error) {
+      this.status = isAbort(error) ? 'cancelled' : 'failed';
+      this.error = isAbort(error) ? undefined : error;
+    } finally {
+      this.#flushLines();
+      this.took = this.#clock.now() - started;
+      this.#forgetRate();
+    }
+  }
+
+  cancel(): void {
+    this.#controller?.abort();
+  }
+
+  /** Back to the beginning. */
+  reset(): void {
+    this.status = 'idle';
+    this.phase = 'connect';
+    this.progress = NOTHING;
+    this.lines = [];
+    this.verdict = undefined;
+    this.error = undefined;
+    this.took = 0;
+    this.touched = false;
+    this.#meter = new RateMeter();
+    this.#waitingLines = [];
+  }
+
+  #step(step: FlashStep): void {
+    this.phase = step.kind;
+    this.touched = true;
+    this.progress = { ...this.progress, step };
+    if (step.kind === 'verify') this.#forgetRate();
+  }
+
+  #wrote(done: number, total: number): void {
+    this.#meter.add(this.#clock.now(), done);
+    this.progress = { ...this.progress, done, total };
+    this.rate = this.#meter.rate;
+    this.secondsLeft = this.#meter.secondsLeft(total);
+  }
+
+  #restarted(): void {
+    this.phase = 'start';
+    this.progress = { ...this.progress, finished: true };
+  }
+
+  #forgetRate(): void {
+    this.rate = undefined;
+    this.secondsLeft = undefined;
+  }
+
+  #addLine(line: ConsoleLine): void {
+    if (this.#waitingLines.length === 0) this.#clock.after(LINES_MS, () => this.#flushLines());
+    this.#waitingLines.push(line);
+  }
+
+  #flushLines(): void {
+    if (this.#waitingLines.length === 0) return;
+    this.lines = [...this.lines, ...this.#waitingLines].slice(-MAX_LINES);
+    this.#waitingLines = [];
+  }
+}
+
+/** Until the run itself takes the board over, nobody else closes it. */
+async function closingOnError<T>(board: Bootloader, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await board.close();
+    throw error;
+  }
+}

@@ -1,0 +1,198 @@
+/** Everything that the Provision screen shows: release, settings, board, plan, run, and which of them comes next. */
+import { type Clock } from '#clock.ts';
+import { type Bootloader } from '#device/bootloader.ts';
+import { DeviceError, isDeviceError } from '#device/device-error.ts';
+import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
+import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type DemoBoard } from '../demo/demo-board.ts';
+import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
+import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
+import { type Planner } from '../workers/planner.ts';
+import { type PlanAnswer } from '../workers/planner-messages.ts';
+import { BoardConnection } from './board-connection.svelte.ts';
+import { ProvisionJob } from './provision-job.svelte.ts';
+import { ReleaseState } from './release-state.svelte.ts';
+import { SettingsState } from './settings-state.svelte.ts';
+
+export interface ProvisioningParts {
+  planner: Planner;
+  clock: Clock;
+  /** `undefined` where the browser gives no ports. */
+  ports: PickerSource | undefined;
+  startDemo: (chip: DemoChip) => DemoBoard;
+}
+
+/** What the one filled button does. */
+export type NextStep = 'choose' | 'connect' | 'settle' | 'write' | 'again' | 'next-board';
+
+export class Provisioning {
+  readonly release: ReleaseState;
+  readonly settings = new SettingsState();
+  readonly connection: BoardConnection;
+  readonly job: ProvisionJob;
+  readonly shelf: PortShelf | undefined;
+  /** The plan for the connected board, or a preview on a blank one. */
+  answer = $state.raw<PlanAnswer>();
+  /** Why there is no plan. */
+  planError = $state.raw<unknown>();
+  /** Why no port could be had; a closed picker is no failure. */
+  portError = $state.raw<unknown>();
+  demo = $state.raw<DemoBoard>();
+  /** The chip that the virtual board will be, when the user has chosen it. */
+  demoChip = $state<DemoChip>();
+  readonly plan = $derived(this.answer?.plan);
+  readonly blocked = $derived(
+    (this.plan?.objections.length ?? 0) > 0 ||
+      this.planError !== undefined ||
+      Object.keys(this.settings.problems).length > 0,
+  );
+  readonly next: NextStep = $derived(this.#next());
+  readonly #planner: Planner;
+  readonly #startDemo: ProvisioningParts['startDemo'];
+  #planning: Promise<void> | undefined;
+  #stale = false;
+
+  constructor({ planner, clock, ports, startDemo }: ProvisioningParts) {
+    this.#planner = planner;
+    this.#startDemo = startDemo;
+    this.release = new ReleaseState(planner);
+    this.shelf = ports && new PortShelf(ports);
+    this.connection = new BoardConnection(clock, {
+      onKnown: (port, board) => this.shelf?.note(port, board),
+      hintsFor: (chip) => this.#hintsFor(chip),
+    });
+    this.job = new ProvisionJob(clock);
+  }
+
+  /** The chip of the virtual board: as chosen, else one that the release is for. */
+  get suggestedChip(): DemoChip {
+    const chips = this.release.summary?.builds.map(({ chip }) => chip) ?? [];
+    return this.demoChip ?? DEMO_CHIPS.find((chip) => chips.includes(chip)) ?? 'esp32';
+  }
+
+  /** Makes the plan anew; to be called whenever release, data, wishes or board change. While one is made, the next waits. */
+  replan(): void {
+    if (this.job.running) return;
+    this.#stale = true;
+    this.#planning ??= this.#planUntilFresh().finally(() => (this.#planning = undefined));
+  }
+
+  /** Another release has its table elsewhere: a connected board is looked at again. */
+  async releaseChanged(): Promise<void> {
+    if (this.job.status === 'idle') await this.connection.readAgain();
+  }
+
+  /** Done when the plan is that of what stands on the screen. */
+  async planned(): Promise<void> {
+    await this.#planning;
+  }
+
+  /** Lets the user choose a port and connects to its board. Inside a click. */
+  async choosePort({ all = false } = {}): Promise<void> {
+    if (!this.shelf) return;
+    this.portError = undefined;
+    try {
+      const port = await this.shelf.source.request({ all });
+      void this.shelf.refresh();
+      await this.#connect({ port, source: this.shelf.source, virtual: false });
+    } catch (error) {
+      if (!isDeviceError(error, 'no-port-chosen')) this.portError = error;
+    }
+  }
+
+  /** Connects to the board on a port that the page may use already. */
+  async connectTo({ port }: ShelfPort): Promise<void> {
+    if (this.shelf) await this.#connect({ port, source: this.shelf.source, virtual: false });
+  }
+
+  /** Connects to the virtual board: the one that was there before, if it is of the chip that is wanted now. */
+  async connectDemo(chip: DemoChip = this.suggestedChip): Promise<void> {
+    if (this.demo?.chip !== chip) this.demo = this.#startDemo(chip);
+    const { demo } = this;
+    let [port] = await demo.list();
+    if (!port) {
+      await demo.act('plug-in');
+      [port] = await demo.list();
+    }
+    if (port) await this.#connect({ port, source: demo, virtual: true });
+  }
+
+  /** Another virtual board, with nothing in its flash. */
+  async blankDemo(): Promise<void> {
+    await this.connection.disconnect();
+    await this.demo?.act('blank');
+    await this.connectDemo(this.demo?.chip);
+  }
+
+  /** Writes, verifies, starts; after a failure the same again. */
+  async write(): Promise<void> {
+    const { connection, settings, job } = this;
+    const first = connection.board?.identity.mac;
+    const again = connection.status !== 'connected';
+    await job.run({
+      connect: (signal) => connection.reach(settings.connectOptions, signal),
+      compare: async (board, signal) => {
+        const state = again ? await connection.read(board, signal) : connection.board;
+        if (!state) throw new DeviceError('port-closed', 'Nothing was read from the board');
+        if (first !== undefined && state.identity.mac !== first) {
+          throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
+        }
+        return this.#freshPlan(state, board);
+      },
+    });
+    await connection.release();
+  }
+
+  /** Release and settings stay, the board goes. */
+  async nextBoard(): Promise<void> {
+    this.job.reset();
+    await this.connection.disconnect();
+  }
+
+  async #connect(place: Parameters<BoardConnection['connect']>[0]): Promise<void> {
+    this.job.reset();
+    await this.connection.connect(place, this.settings.connectOptions);
+  }
+
+  #hintsFor(chip: string): BoardHints {
+    const builds = this.release.summary?.builds.filter((build) => build.chip === chip) ?? [];
+    const tables = builds.flatMap(({ table }) => table ?? []);
+    return {
+      ...(tables[0] && { tableOffset: tables[0].offset }),
+      tables: tables.map(({ partitions }) => partitions),
+    };
+  }
+
+  async #planUntilFresh(): Promise<void> {
+    while (this.#stale) {
+      this.#stale = false;
+      try {
+        const answer = await this.#planner.plan(this.connection.board, this.settings.wishes);
+        this.planError = undefined;
+        this.answer = answer;
+      } catch (error) {
+        this.planError = error;
+        this.answer = undefined;
+      }
+    }
+  }
+
+  /** With what stands in the fields at this moment: the plan on the screen may be older than the last key. */
+  async #freshPlan(state: BoardState, board: Bootloader): Promise<FlashPlan> {
+    await this.#planning;
+    const answer = await this.#planner.plan(state, this.settings.wishes);
+    if (!answer || board.mode === 'rom') throw new DeviceError('flash-access-refused', 'Nothing can be written');
+    this.answer = answer;
+    this.planError = undefined;
+    return answer.plan;
+  }
+
+  #next(): NextStep {
+    const { job, connection, release } = this;
+    if (job.status === 'done') return 'next-board';
+    if (job.status === 'failed' || job.status === 'cancelled') return this.blocked ? 'settle' : 'again';
+    if (!release.summary) return 'choose';
+    if (connection.status !== 'connected' && connection.status !== 'working') return 'connect';
+    return this.blocked ? 'settle' : 'write';
+  }
+}

@@ -1,0 +1,61 @@
+/** What is to be written: a release, and the data for the second slot. The bytes lie in the planner. */
+import { type PickedFile } from '../workers/pick-files.ts';
+import { type Planner } from '../workers/planner.ts';
+import { type DataSummary } from '../workers/planner-messages.ts';
+import { type ReleaseSummary } from '../workers/release-summary.ts';
+
+export class ReleaseState {
+  summary = $state.raw<ReleaseSummary>();
+  data = $state.raw<DataSummary>();
+  reading = $state(false);
+  /** Why the last files were no release. */
+  error = $state.raw<unknown>();
+  /** Why the last data file could not be read. */
+  dataError = $state.raw<unknown>();
+  readonly #planner: Planner;
+  /** The last choice counts, however long an earlier one takes. */
+  #turn = 0;
+
+  constructor(planner: Planner) {
+    this.#planner = planner;
+  }
+
+  async take(files: readonly PickedFile[]): Promise<void> {
+    const turn = ++this.#turn;
+    this.reading = true;
+    this.error = undefined;
+    try {
+      const summary = await this.#planner.take(files);
+      if (turn === this.#turn) this.summary = summary;
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.summary = undefined;
+      this.error = error;
+    } finally {
+      if (turn === this.#turn) this.reading = false;
+    }
+  }
+
+  async takeData(file: File | undefined): Promise<void> {
+    this.dataError = undefined;
+    try {
+      this.data = await this.#planner.takeData(file);
+    } catch (error) {
+      this.data = undefined;
+      this.dataError = error;
+    }
+  }
+
+  /** Takes what `load` brings: a release and its data, such as the demo. */
+  async takeBoth(load: () => Promise<{ files: PickedFile[]; data: File | undefined }>): Promise<void> {
+    this.reading = true;
+    this.error = undefined;
+    try {
+      const { files, data } = await load();
+      await Promise.all([this.take(files), this.takeData(data)]);
+    } catch (error) {
+      this.error = error;
+      this.reading = false;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** What the page shows of a release; the bytes stay in the worker. */
+import { type AppDescription } from '#formats/app-image.ts';
+import { type ChipName } from '#formats/chips.ts';
+import { type FormatIssue } from '#formats/format-error.ts';
+import { AppSubtype, otaSlots, type Partition } from '#formats/partition-table.ts';
+import { type Release, type ReleaseBuild, type ReleaseKind } from '#formats/release/release.ts';
+
+export interface BuildSummary {
+  chip: ChipName;
+  /** `ESP32-S3`. */
+  chipTitle: string;
+  /** Bytes of the app image. */
+  appSize: number;
+  /** `v5.4.2`; unknown for images without a description. */
+  idfVersion: string | undefined;
+  hasBootloader: boolean;
+  /** Its table has both OTA slots. `undefined` without a table. */
+  twoSlots: boolean | undefined;
+  /** The firmware is known not to read Wi-Fi credentials from NVS. */
+  ignoresNvs: boolean;
+  /** Where its table is, and what stands in it. */
+  table: { offset: number; partitions: Partition[] } | undefined;
+}
+
+export interface ReleaseSummary {
+  kind: ReleaseKind;
+  name: string;
+  version: string | undefined;
+  /** Where it came from, as the user knows it. */
+  source: string;
+  builds: BuildSummary[];
+  notes: FormatIssue[];
+}
+
+export function summarise(release: Release, source: string): ReleaseSummary {
+  return {
+    kind: release.kind,
+    name: release.name,
+    version: release.version,
+    source,
+    builds: release.builds.map(buildSummary),
+    notes: [...release.notes, ...release.builds.flatMap(({ notes }) => notes)],
+  };
+}
+
+function buildSummary({ chip, app, bootloader, table, ignoresNvs }: ReleaseBuild): BuildSummary {
+  const description: AppDescription | undefined = app.image.description;
+  const slots = table && otaSlots(table.partitions).map(({ subtype }) => subtype);
+  return {
+    chip: chip.name,
+    chipTitle: chip.title,
+    appSize: app.data.length,
+    idfVersion: description?.idfVersion,
+    hasBootloader: bootloader !== undefined,
+    twoSlots: slots && slots.includes(AppSubtype.Ota0) && slots.includes(AppSubtype.Ota1),
+    ignoresNvs: ignoresNvs ?? false,
+    table: table && { offset: table.offset, partitions: table.partitions },
+  };
+}

@@ -1,0 +1,224 @@
+// @vitest-environment happy-dom
+/** The state behind the Provision screen, with a virtual board in modelled time. */
+import { Provisioning } from '#app/state/provisioning.svelte.ts';
+import { type BenchOptions, Bench } from '../../device/support/bench.ts';
+import { sleep } from '#clock.ts';
+import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { demoFiles } from '../../support/make-demo-release.ts';
+import { expect, test } from 'vitest';
+import { fileOf, picked, testPlanner } from './support/planner.ts';
+
+const NETWORK = { ssid: 'workshop', password: 'two steps ahead' };
+
+interface Scene {
+  bench: Bench;
+  flow: Provisioning;
+}
+
+async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<void>): Promise<void> {
+  const bench = new Bench({ network: { accessPoint: NETWORK }, ...options });
+  const flow = new Provisioning({
+    planner: testPlanner(),
+    clock: bench.clock,
+    ports: bench.ports,
+    startDemo: () => {
+      throw new Error('No demo here');
+    },
+  });
+  await bench.clock.run(() => body({ bench, flow }));
+}
+
+async function takeDemo({ release }: Provisioning): Promise<void> {
+  const files = demoFiles();
+  const data = files.find(({ path }) => path === 'voices.bin')!;
+  await release.takeBoth(async () => ({
+    files: picked(
+      files.filter((file) => file !== data),
+      'demo/',
+    ),
+    data: fileOf('voices.bin', data.bytes),
+  }));
+}
+
+/** What the screen's effects do. */
+async function replanned(flow: Provisioning): Promise<void> {
+  flow.replan();
+  await flow.planned();
+}
+
+async function ready({ bench, flow }: Scene): Promise<void> {
+  await takeDemo(flow);
+  flow.settings.ssid = NETWORK.ssid;
+  flow.settings.password = NETWORK.password;
+  await flow.choosePort();
+  await replanned(flow);
+  expect(flow.connection.board?.identity.chip.name).toBe(bench.board.chip.name);
+}
+
+const asPlanned = ({ bench, flow }: Scene): boolean =>
+  (flow.plan?.writes ?? [])
+    .filter(({ transient }) => !transient)
+    .every(({ offset, data }) => data.every((byte, index) => bench.board.flash.bytes[offset + index] === byte));
+
+test('one thing after the other is next: choose, connect, write, next board', async () => {
+  await onScene({}, async (scene) => {
+    const { flow } = scene;
+    expect(flow.next).toBe('choose');
+    await takeDemo(flow);
+    expect(flow.next).toBe('connect');
+    await ready(scene);
+    expect(flow.next).toBe('write');
+    expect(flow.answer?.preview).toBe(false);
+    await flow.write();
+    expect(flow.job.error).toBeUndefined();
+    expect(flow.job).toMatchObject({ status: 'done', verdict: { address: '192.168.1.57' } });
+    expect(flow.job.progress.finished).toBe(true);
+    expect(asPlanned(scene)).toBe(true);
+    expect(flow.next).toBe('next-board');
+    await flow.nextBoard();
+    expect(flow.next).toBe('connect');
+    expect(flow.settings.password).toBe(NETWORK.password);
+  });
+});
+
+test.each(['esp32s3', 'esp32c3'])(
+  'a virtual %s on its own USB, which leaves at each reset, is provisioned',
+  async (chip) => {
+    await onScene({ chip, wiring: 'usb-serial-jtag' }, async (scene) => {
+      await ready(scene);
+      await scene.flow.write();
+      expect(scene.flow.job.status).toBe('done');
+      expect(asPlanned(scene)).toBe(true);
+      expect(scene.flow.connection.present).toBe(true);
+    });
+  },
+);
+
+test('the plan that is carried out is that of the last key, not the one on the screen', async () => {
+  await onScene({}, async (scene) => {
+    const { flow } = scene;
+    await ready(scene);
+    flow.settings.password = 'another password';
+    await flow.write();
+    expect(flow.job.error).toMatchObject({ code: 'wifi-refused-by-network' });
+    expect(flow.next).toBe('again');
+    flow.settings.password = NETWORK.password;
+    await flow.write();
+    expect(flow.job.status).toBe('done');
+  });
+});
+
+test('a pulled cable ends the run with its code; the same again waits for the board and goes through', async () => {
+  await onScene({ faults: [{ kind: 'unplug', direction: 'to-device', at: 120_000 }] }, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    expect(flow.job.error).toMatchObject({ code: 'port-lost' });
+    expect(flow.connection.present).toBe(false);
+    const again = flow.write();
+    bench.clock.after(3000, () => bench.board.plugIn());
+    await again;
+    expect(flow.job.status).toBe('done');
+    expect(asPlanned(scene)).toBe(true);
+  });
+});
+
+test('a cancelled run says so, leaves the port free, and can be run again', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    const run = flow.write();
+    bench.clock.after(2500, () => flow.job.cancel());
+    await run;
+    expect(flow.job).toMatchObject({ status: 'cancelled', touched: true, error: undefined });
+    expect(await bench.isFree()).toBe(true);
+    await flow.write();
+    expect(flow.job.status).toBe('done');
+  });
+});
+
+test('another board on the same port is not written', async () => {
+  await onScene({ faults: [{ kind: 'unplug', direction: 'to-device', at: 120_000 }] }, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    const run = flow.write();
+    bench.ports.add(new VirtualEsp32({ chip: 'esp32', clock: bench.clock, efuses: { mac: '24:0a:c4:99:99:99' } }));
+    await run;
+    expect(flow.job.error).toMatchObject({ code: 'wrong-board' });
+  });
+});
+
+test('a board that goes while nothing is done is told at once', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    bench.board.pullCable();
+    expect(flow.connection.status).toBe('failed');
+    expect(flow.connection.error).toMatchObject({ code: 'port-lost' });
+    expect(flow.next).toBe('connect');
+  });
+});
+
+test('a board that does not listen is waited for until its boot button is held', async () => {
+  await onScene({ cut: ['modem'] }, async ({ bench, flow }) => {
+    const connecting = flow.choosePort();
+    bench.clock.after(9000, () => {
+      expect(flow.connection.status).toBe('waiting');
+      expect(flow.connection.error).toMatchObject({ code: 'normal-boot' });
+      bench.board.holdBootButton(true);
+      bench.board.pressReset();
+    });
+    await connecting;
+    expect(flow.connection.status).toBe('connected');
+  });
+});
+
+test('waiting can be stopped, and ends by itself with the cause', async () => {
+  await onScene({ cut: ['to-host'] }, async ({ bench, flow }) => {
+    const connecting = flow.choosePort();
+    bench.clock.after(9000, () => flow.connection.stop());
+    await connecting;
+    expect(flow.connection.status).toBe('none');
+    await flow.choosePort();
+    expect(flow.connection).toMatchObject({ status: 'failed', error: { code: 'silent' } });
+  });
+});
+
+test('what is wrong with the settings is in the way of writing', async () => {
+  await onScene({}, async (scene) => {
+    const { flow } = scene;
+    await ready(scene);
+    flow.settings.password = 'short';
+    expect(flow.settings.problems).toHaveProperty('password');
+    expect(flow.next).toBe('settle');
+    flow.settings.ssid = '';
+    expect(flow.settings.problems).toHaveProperty('ssid');
+    flow.settings.store = 'none';
+    expect(flow.next).toBe('write');
+    flow.settings.store = 'namespace';
+    flow.settings.namespace = 'has:colon';
+    expect(flow.settings.problems).toHaveProperty('store');
+  });
+});
+
+test('a disconnected board starts its own program again', async () => {
+  await onScene({}, async (scene) => {
+    await ready(scene);
+    await scene.flow.connection.disconnect();
+    // EN takes its time to rise.
+    await sleep(scene.bench.clock, 10);
+    expect(scene.bench.board.inDownloadMode).toBe(false);
+    expect(await scene.bench.isFree()).toBe(true);
+  });
+});
+
+test('a port remembers who was behind it', async () => {
+  await onScene({}, async (scene) => {
+    await ready(scene);
+    await scene.flow.shelf?.refresh();
+    expect(scene.flow.shelf?.ports).toMatchObject([
+      { name: 'CP2102 bridge', board: { chip: 'ESP32', mac: scene.flow.connection.board?.identity.mac } },
+    ]);
+  });
+});

@@ -1,0 +1,324 @@
+/** The Provision screen with the virtual board in the page, in a real Chromium. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { type Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeReleaseFiles } from '../support/releases.ts';
+import { TWO_SLOTS } from '../workflows/boards.ts';
+import {
+  type Chip,
+  connected,
+  differingWrites,
+  fillWifi,
+  openProvision,
+  type OpenOptions,
+  type Rig,
+  startRig,
+  takeDemoRelease,
+  useVirtualBoard,
+  verdict,
+  writeNow,
+} from './support/provision-page.ts';
+
+const RUNNING = 'Running 2.4.0, on workshop as 192.168.1.57';
+const samples = (path: string): string => fileURLToPath(new URL(`../fixtures/release/${path}`, import.meta.url));
+
+let rig: Rig;
+beforeAll(async () => {
+  rig = await startRig();
+});
+afterAll(async () => rig?.close());
+
+/** Opens the screen, and holds that the page complains about nothing. */
+async function onPage(options: OpenOptions, body: (page: Page) => Promise<void>): Promise<void> {
+  const { page, troubles } = await openProvision(rig, options);
+  await body(page);
+  expect(troubles).toEqual([]);
+  await page.context().close();
+}
+
+async function readyToWrite(page: Page, chip: Chip = 'ESP32'): Promise<void> {
+  await takeDemoRelease(page);
+  await useVirtualBoard(page, chip);
+  await connected(page);
+  await fillWifi(page);
+}
+
+async function writtenAsPlanned(page: Page): Promise<void> {
+  await page.getByText('For a blank board').waitFor();
+  await useVirtualBoard(page);
+  await connected(page);
+  await writeNow(page);
+  await verdict(page).waitFor();
+  expect(await differingWrites(page)).toEqual([]);
+}
+
+const again = (page: Page) => page.getByRole('button', { name: 'Write again' });
+
+test.each(['ESP32', 'ESP32-S3', 'ESP32-C3'] as const)(
+  'the demo release is written to a virtual %s, which gets onto its network',
+  async (chip) => {
+    await onPage({}, async (page) => {
+      await readyToWrite(page, chip);
+      await writeNow(page);
+      await verdict(page).getByText(RUNNING).waitFor();
+      expect(await differingWrites(page)).toEqual([]);
+      expect(await page.title()).toContain('Done');
+      await page.getByRole('button', { name: 'Next board' }).click();
+      await page.getByRole('button', { name: 'Use the virtual board' }).waitFor();
+    });
+  },
+);
+
+test.each([
+  ['a build folder of ESP-IDF', 'idf-build'],
+  ['a build folder of Arduino', 'arduino-build'],
+])('%s is recognised, planned and written', async (_name, folder) => {
+  await onPage({}, async (page) => {
+    await page.locator('input[data-pick=folder]').setInputFiles(samples(folder));
+    await writtenAsPlanned(page);
+  });
+});
+
+test.each(['merged', 'arduino'] as const)('loose files (%s) are recognised, planned and written', async (kind) => {
+  await onPage({}, async (page) => {
+    const files = makeReleaseFiles({ chip: 'esp32', kind, partitions: TWO_SLOTS });
+    await page
+      .locator('input[data-pick=files]')
+      .setInputFiles(files.map(({ path, bytes }) => ({ name: path, mimeType: '', buffer: Buffer.from(bytes) })));
+    await writtenAsPlanned(page);
+  });
+});
+
+test('what stands in the way stands at its card, and the button leads there', async () => {
+  await onPage({}, async (page) => {
+    await readyToWrite(page);
+    const buffer = Buffer.alloc(3_000_000, 7);
+    await page
+      .locator('input[data-pick=data]')
+      .setInputFiles({ name: 'large.bin', mimeType: 'application/octet-stream', buffer });
+    await page.getByRole('button', { name: 'Show what is in the way' }).click();
+    const card = page.getByRole('region', { name: 'Release' });
+    const objection = card.locator('[data-objection=too-large]');
+    await objection.waitFor();
+    expect(await objection.evaluate((element) => element === document.activeElement)).toBe(true);
+    await card.getByRole('button', { name: 'Remove the data file' }).click();
+    await page.getByRole('button', { name: 'Write and start' }).waitFor();
+  });
+});
+
+test('a release for another chip is refused at the release', async () => {
+  await onPage({}, async (page) => {
+    await page.locator('input[data-pick=folder]').setInputFiles(samples('idf-build'));
+    await useVirtualBoard(page, 'ESP32-C3');
+    await connected(page);
+    await page.getByRole('region', { name: 'Release' }).locator('[data-objection=wrong-chip]').waitFor();
+  });
+});
+
+test('half a password keeps anything from being written, and is said at its field', async () => {
+  await onPage({}, async (page) => {
+    await readyToWrite(page);
+    await page.getByLabel('Password', { exact: true }).fill('short');
+    await page.getByRole('button', { name: 'Show what is in the way' }).click();
+    await page.getByText('A password has 8 to 63 characters').waitFor();
+    expect(await page.getByLabel('Password', { exact: true }).getAttribute('aria-invalid')).toBe('true');
+  });
+});
+
+test('files that are no release are refused by name, with a code', async () => {
+  await onPage({}, async (page) => {
+    await page
+      .locator('input[data-pick=files]')
+      .setInputFiles({ name: 'letter.txt', mimeType: 'text/plain', buffer: Buffer.from('Dear board') });
+    await page.getByRole('region', { name: 'Release' }).getByRole('alert').getByText('release-').waitFor();
+  });
+});
+
+test('a cancelled run says what state the board is in, and the same again brings it up', async () => {
+  await onPage({ speed: 4 }, async (page) => {
+    await readyToWrite(page);
+    await writeNow(page);
+    await page.getByText(/^Writing: [\d.]+ KiB of/).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('The flash is half-written').waitFor();
+    await again(page).click();
+    await verdict(page).getByText(RUNNING).waitFor();
+    expect(await differingWrites(page)).toEqual([]);
+  });
+});
+
+test('a pulled cable is told apart; plugged in again, the run goes through', async () => {
+  await onPage({ fault: 'unplug:250000' }, async (page) => {
+    await readyToWrite(page);
+    await writeNow(page);
+    await page.getByText('port-lost', { exact: true }).waitFor();
+    await again(page).click();
+    await page.getByText('plug the board in').waitFor();
+    await page.getByRole('button', { name: 'Plug it in' }).click();
+    await verdict(page).getByText(RUNNING).waitFor();
+    expect(await differingWrites(page)).toEqual([]);
+  });
+});
+
+test.each(['hang:200000', 'power-cut:30'])(
+  'the fault %s is survived or told, and the next run goes through',
+  async (fault) => {
+    await onPage({ fault }, async (page) => {
+      await readyToWrite(page);
+      await writeNow(page);
+      await verdict(page).or(again(page)).waitFor();
+      if (await again(page).isVisible()) await again(page).click();
+      await verdict(page).getByText(RUNNING).waitFor();
+      expect(await differingWrites(page)).toEqual([]);
+    });
+  },
+);
+
+test('a worn sector ends in a failure that names what to do', async () => {
+  await onPage({ fault: 'bad-sector:40' }, async (page) => {
+    await readyToWrite(page);
+    await writeNow(page);
+    await again(page).waitFor();
+    await page.getByText(/verify-failed|flash-failed/).waitFor();
+  });
+});
+
+test('a wrong password is found on the network; the right one brings it up', async () => {
+  await onPage({}, async (page) => {
+    await readyToWrite(page);
+    await page.getByLabel('Password', { exact: true }).fill('not the password');
+    await writeNow(page);
+    await page.getByText('wifi-refused-by-network', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Change the Wi-Fi' }).click();
+    await page.keyboard.press('ControlOrMeta+a');
+    await page.keyboard.type('two steps ahead');
+    await again(page).click();
+    await verdict(page).getByText(RUNNING).waitFor();
+  });
+});
+
+test('a board that does not listen is waited for until its boot button is held', async () => {
+  await onPage({ fault: 'no-reset' }, async (page) => {
+    await takeDemoRelease(page);
+    await useVirtualBoard(page);
+    await page.getByText('normal-boot', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Hold BOOT, tap RESET' }).click();
+    await connected(page);
+  });
+});
+
+test('without Web Serial it says so, and the one button leads to the virtual board', async () => {
+  const before = (): void => {
+    delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
+  };
+  await onPage({ before }, async (page) => {
+    await page.getByText('This browser has no Web Serial').waitFor();
+    await takeDemoRelease(page);
+    await page
+      .getByRole('region', { name: 'Next step' })
+      .getByRole('button', { name: 'Use the virtual board' })
+      .click();
+    await connected(page);
+  });
+});
+
+test('the page asks before it is left during a run, and not otherwise', async () => {
+  await onPage({ speed: 1 }, async (page) => {
+    const asked: string[] = [];
+    page.on('dialog', (dialog) => {
+      asked.push(dialog.type());
+      void dialog.dismiss();
+    });
+    await readyToWrite(page);
+    await writeNow(page);
+    await page.getByText(/^Writing: /).waitFor();
+    await page.close({ runBeforeUnload: true });
+    await expect.poll(() => asked).toEqual(['beforeunload']);
+  });
+});
+
+// On a machine with other things to do any task can take longer than its work: one run without a stall of three is proof.
+test('nothing holds up the page for more than 50 ms while it writes', { retry: 2 }, async () => {
+  const before = (): void => {
+    const tasks: number[] = [];
+    Object.assign(globalThis, { __tasks: tasks });
+    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+      type: 'longtask',
+    });
+  };
+  await onPage({ before, speed: 4 }, async (page) => {
+    const stalls = (): Promise<number[]> =>
+      page.evaluate(() => (globalThis as unknown as { __tasks: number[] }).__tasks.splice(0));
+    await readyToWrite(page);
+    await page.getByText('“workshop”', { exact: true }).waitFor();
+    await stalls();
+    await writeNow(page);
+    await verdict(page).waitFor();
+    expect(await stalls()).toEqual([]);
+  });
+});
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+async function expectAccessible(page: Page, state: string): Promise<void> {
+  // As high as the page: what sticks to the lower edge covers nothing then.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width: 1440, height });
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    const found = await page.evaluate(async () => {
+      const { axe } = globalThis as unknown as {
+        axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+      };
+      const { violations } = await axe.run();
+      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+    });
+    expect(found, `${state}, ${colorScheme}`).toEqual([]);
+  }
+}
+
+async function expectNoSideways(page: Page, state: string): Promise<void> {
+  for (const width of [360, 390, 1440]) {
+    await page.setViewportSize({ width, height: 900 });
+    const { scroll, client } = await page.evaluate(() => ({
+      scroll: document.documentElement.scrollWidth,
+      client: document.documentElement.clientWidth,
+    }));
+    expect(scroll, `${state} at ${width} px`).toBeLessThanOrEqual(client);
+  }
+}
+
+test('every state is accessible in light and dark, and none scrolls sideways', async () => {
+  await onPage({ fault: 'unplug:250000' }, async (page) => {
+    await page.evaluate(AXE);
+    const check = async (state: string): Promise<void> => {
+      await expectNoSideways(page, state);
+      await expectAccessible(page, state);
+    };
+    await check('empty');
+    await page.getByText('My board is not in the list').click();
+    await page.getByText('More', { exact: true }).click();
+    await check('help and options');
+    await readyToWrite(page);
+    await page.getByText('Every write').click();
+    await check('plan');
+    await page.getByLabel('Password', { exact: true }).fill('short');
+    await page.getByRole('button', { name: 'Show what is in the way' }).click();
+    await check('objection');
+    await fillWifi(page);
+    await writeNow(page);
+    await again(page).waitFor();
+    await check('failed');
+    await page.getByRole('button', { name: 'Plug it in' }).click();
+    await again(page).click();
+    await verdict(page).waitFor();
+    await check('done');
+    await page.getByRole('button', { name: 'Next board' }).click();
+    await useVirtualBoard(page);
+    await connected(page);
+    await check('a board with content');
+  });
+});

@@ -1,0 +1,176 @@
+/**
+ * `node test/e2e/screenshots.ts FOLDER [NAME…]`: pictures of every state of the Provision screen, at 1440 and 390 px, light and dark.
+ * The page must have been built.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Page } from 'playwright-core';
+import {
+  connected,
+  fillWifi,
+  openProvision,
+  type OpenOptions,
+  startRig,
+  takeDemoRelease,
+  useVirtualBoard,
+  verdict,
+  writeNow,
+} from './support/provision-page.ts';
+
+interface Shot extends OpenOptions {
+  name: string;
+  prepare: (page: Page) => Promise<void>;
+}
+
+async function ready(page: Page): Promise<void> {
+  await takeDemoRelease(page);
+  await useVirtualBoard(page);
+  await connected(page);
+  await fillWifi(page);
+  await page.getByText('“workshop”', { exact: true }).waitFor();
+}
+
+async function provisioned(page: Page): Promise<void> {
+  await ready(page);
+  await writeNow(page);
+  await verdict(page).waitFor();
+}
+
+const withoutSerial = (): void => {
+  delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
+};
+
+const SHOTS: readonly Shot[] = [
+  { name: '01-empty', prepare: async () => undefined },
+  {
+    name: '02-release',
+    prepare: async (page) => {
+      await takeDemoRelease(page);
+      await page.getByText('For a blank board').waitFor();
+    },
+  },
+  { name: '03-connected', prepare: ready },
+  {
+    name: '04-more',
+    prepare: async (page) => {
+      await ready(page);
+      await page.getByText('More', { exact: true }).click();
+      await page.getByText('Every write').click();
+    },
+  },
+  {
+    name: '05-objection',
+    prepare: async (page) => {
+      await takeDemoRelease(page);
+      await useVirtualBoard(page);
+      await connected(page);
+      await page.locator('input[data-pick=data]').setInputFiles({
+        name: 'much-too-large.bin',
+        mimeType: 'application/octet-stream',
+        buffer: Buffer.alloc(3_000_000, 7),
+      });
+      await page.getByRole('button', { name: 'Show what is in the way' }).click();
+    },
+  },
+  {
+    name: '06-running',
+    speed: 1,
+    prepare: async (page) => {
+      await ready(page);
+      await writeNow(page);
+      await page.getByText(/Writing: .* of/).waitFor();
+      await page.waitForTimeout(4500);
+    },
+  },
+  { name: '07-done', prepare: provisioned },
+  {
+    name: '08-again-on-a-provisioned-board',
+    prepare: async (page) => {
+      await provisioned(page);
+      await page.getByRole('button', { name: 'Next board' }).click();
+      await useVirtualBoard(page);
+      await connected(page);
+      await page.getByText('runs voice_box 2.4.0 from PA', { exact: false }).waitFor();
+      await page.getByText('Replaces').waitFor();
+    },
+  },
+  {
+    name: '09-failed',
+    fault: 'unplug:300000',
+    prepare: async (page) => {
+      await ready(page);
+      await writeNow(page);
+      await page.getByRole('button', { name: 'Write again' }).waitFor();
+    },
+  },
+  {
+    name: '10-cancelled',
+    speed: 2,
+    prepare: async (page) => {
+      await ready(page);
+      await writeNow(page);
+      await page.getByText(/Writing: .* of/).waitFor();
+      await page.getByRole('button', { name: 'Cancel' }).click();
+      await page.getByRole('button', { name: 'Write again' }).waitFor();
+    },
+  },
+  {
+    name: '11-waiting-for-boot-button',
+    fault: 'no-reset',
+    prepare: async (page) => {
+      await takeDemoRelease(page);
+      await useVirtualBoard(page);
+      await page.getByText('Waiting for the board').first().waitFor();
+    },
+  },
+  {
+    name: '12-wrong-password',
+    prepare: async (page) => {
+      await ready(page);
+      await page.getByLabel('Password', { exact: true }).fill('not the password');
+      await writeNow(page);
+      await page.getByRole('button', { name: 'Write again' }).waitFor();
+    },
+  },
+  { name: '13-no-web-serial', before: withoutSerial, prepare: async () => undefined },
+  {
+    name: '14-help',
+    prepare: async (page) => {
+      await page.getByText('My board is not in the list').click();
+    },
+  },
+];
+
+const [folder, ...names] = process.argv.slice(2);
+if (folder === undefined) throw new Error('Name the folder for the pictures');
+mkdirSync(folder, { recursive: true });
+
+const rig = await startRig();
+try {
+  const chosen = SHOTS.filter(({ name }) => names.length === 0 || names.some((wanted) => name.startsWith(wanted)));
+  for (const { name, prepare, ...options } of chosen) {
+    for (const width of [1440, 390]) {
+      const viewport = { width, height: width === 390 ? 844 : 900 };
+      const { page, troubles } = await openProvision(rig, {
+        ...options,
+        context: { viewport, reducedMotion: 'reduce' },
+      });
+      await prepare(page);
+      // As high as the page, so that what sticks to an edge is where it belongs.
+      const height = await page.evaluate(() => document.documentElement.scrollHeight);
+      await page.setViewportSize({ width, height: Math.max(height, viewport.height) });
+      await page.evaluate(() => scrollTo(0, 0));
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        // Two frames, until all of it is painted in the new colours.
+        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+        await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      }
+      if (troubles.length > 0) console.log(name, width, troubles);
+      await page.context().close();
+    }
+    console.log(name);
+  }
+} finally {
+  await rig.close();
+}
