@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Page } from 'playwright-core';
 import {
+  coloursSettled,
   connected,
   fillWifi,
   openProvision,
@@ -162,8 +163,7 @@ try {
       await page.evaluate(() => scrollTo(0, 0));
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        // Two frames, until all of it is painted in the new colours.
-        await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+        await coloursSettled(page);
         await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       }
       if (troubles.length > 0) console.log(name, width, troubles);

@@ -86,6 +86,17 @@ export const writeNow = async (page: Page): Promise<void> =>
 
 export const verdict = (page: Page) => page.getByRole('group', { name: 'Result' });
 
+/** After a change of the colour scheme: colours may change over several frames, from parent to child. */
+export async function coloursSettled(page: Page): Promise<void> {
+  await page.evaluate(async () => {
+    const frame = (): Promise<unknown> => new Promise((done) => requestAnimationFrame(done));
+    for (let quiet = 0; quiet < 3; quiet++) {
+      await frame();
+      if (document.getAnimations().some((animation) => animation instanceof CSSTransition)) quiet = 0;
+    }
+  });
+}
+
 /** Compares the virtual board's flash with every write of the plan. @returns labels of those that differ. */
 export async function differingWrites(page: Page): Promise<string[]> {
   return page.evaluate(async () => {

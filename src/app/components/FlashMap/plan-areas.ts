@@ -28,7 +28,7 @@ export function areasOfPlan(plan: FlashPlan, progress?: RunProgress): FlashArea[
   return places.map((place) => {
     const inside = plan.writes
       .map((write, index) => ({ write, state: states[index] ?? PLANNED }))
-      .filter(({ write }) => within(write, place));
+      .filter(({ write }) => !write.transient && within(write, place));
     if (inside.length > 0) return { ...place, ...written(place, inside) };
     const kept = plan.kept.find((item) => overlaps(item, place));
     if (kept) return { ...place, state: 'kept', detail: place.detail ?? itemDetail(kept) };
@@ -69,13 +69,16 @@ const PLANNED: WriteState = { state: 'planned', done: 0 };
 
 function writeStates(plan: FlashPlan, progress: RunProgress | undefined): WriteState[] {
   let start = 0;
-  return plan.writes.map(({ data }, index) => {
+  let lasting = 0;
+  return plan.writes.map(({ data, transient }, index) => {
     const before = start;
     start += data.length;
+    // What a later write overwrites is not verified.
+    const order = transient ? -1 : lasting++;
     if (progress?.finished) return { state: 'verified', done: 1 };
     const step = progress?.step;
     if (!progress || !step) return PLANNED;
-    if (step.kind === 'verify') return { state: index < step.index ? 'verified' : 'written', done: 1 };
+    if (step.kind === 'verify') return { state: order < step.index ? 'verified' : 'written', done: 1 };
     if (index > step.index) return PLANNED;
     const done = data.length === 0 ? 1 : Math.min(1, Math.max(0, (progress.done - before) / data.length));
     return index < step.index || done === 1 ? { state: 'written', done: 1 } : { state: 'writing', done };
@@ -120,7 +123,7 @@ function placesOf(plan: FlashPlan): Place[] {
     tablePlace(table.offset),
     ...table.partitions.map((partition) => planPlace(partition, plan)),
   ];
-  const outside = plan.writes.filter((write) => !places.some((place) => within(write, place)));
+  const outside = plan.writes.filter((write) => !write.transient && !places.some((place) => within(write, place)));
   return [...places, ...outside.map((write) => ({ ...writePlace(write), id: `write-${write.offset}` }))];
 }
 

@@ -60,8 +60,8 @@ export function verdictText(verdict: BootVerdict, plan: FlashPlan | undefined, v
 }
 
 /** What runs on the board now: `voice_box 2.3.1 in PA`. */
-export function runsText({ runs, slots, table, bootloader }: BoardState): string {
-  if (!table) return bootloader ? 'no partition table' : 'blank';
+export function runsText({ runs, slots, table, unknown }: BoardState): string {
+  if (!table) return unknown ? 'not blank, but without a partition table' : 'blank';
   if (runs === undefined) return 'nothing that could start';
   const subtype = runs === 'factory' ? AppSubtype.Factory : AppSubtype.Ota0 + runs;
   const slot = slots.find(({ partition }) => partition.type === PartitionType.App && partition.subtype === subtype);
