@@ -6,6 +6,8 @@ export default defineConfig({
     root: fileURLToPath(new URL('../..', import.meta.url)),
     include: ['test/e2e/**/*.test.ts'],
     testTimeout: 120_000,
+    // A browser on a busy machine may once be too slow for a step; what is broken fails three times.
+    retry: 2,
     hookTimeout: 60_000,
     fileParallelism: false,
   },

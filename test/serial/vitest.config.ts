@@ -6,6 +6,8 @@ export default defineConfig({
     root: fileURLToPath(new URL('../..', import.meta.url)),
     include: ['test/serial/**/*.test.ts'],
     testTimeout: 120_000,
+    // As in test/e2e.
+    retry: 2,
     hookTimeout: 120_000,
     fileParallelism: false,
   },

@@ -9,8 +9,8 @@ interface Timer {
   callback: () => void;
 }
 
-/** Milliseconds of real time between two stretches. */
-const STRETCH_MS = 4;
+/** Milliseconds of real time below which waiting for a platform timer would take longer than what is waited for. */
+const SHORT_MS = 1;
 
 export class PacedClock implements Clock {
   readonly #speed: number;
@@ -56,11 +56,13 @@ export class PacedClock implements Clock {
     const next = this.#timers[0];
     if (this.#running || !next) return;
     clearTimeout(this.#wake);
-    const ms = Math.max(STRETCH_MS, (next.at - this.#target()) / this.#speed);
-    this.#wake = setTimeout(() => void this.#stretch(), ms);
+    const ms = (next.at - this.#target()) / this.#speed;
+    if (ms < SHORT_MS) void this.#turn().then(() => this.#stretch());
+    else this.#wake = setTimeout(() => void this.#stretch(), ms);
   }
 
   async #stretch(): Promise<void> {
+    if (this.#running) return;
     this.#running = true;
     const end = this.#target();
     for (let next = this.#timers[0]; next && next.at <= end; next = this.#timers[0]) {

@@ -33,7 +33,8 @@ export class PortShelf {
   }
 
   async refresh(): Promise<void> {
-    const ports = await this.source.list();
+    // Refused by a policy of the page around this one: the picker says so when it is asked for.
+    const ports = await this.source.list().catch(() => []);
     this.ports = ports.map((port) => this.#entry(port)).toSorted((a, b) => a.key - b.key);
   }
 
