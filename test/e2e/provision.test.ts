@@ -259,7 +259,9 @@ test('nothing holds up the page for more than 50 ms while it writes', async () =
       ({ name, pid, tid }) => /RunTask$/.test(name) && main.some((thread) => thread.pid === pid && thread.tid === tid),
     );
     expect(tasks.length).toBeGreaterThan(100);
-    expect(Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000))).toBeLessThan(50);
+    const longest = Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
+    expect(longest).toBeGreaterThan(0.5);
+    expect(longest).toBeLessThan(50);
   });
 });
 
