@@ -7,6 +7,8 @@ export interface CommandContext {
   changed: 'nothing' | 'part' | 'all';
   /** Aborts when the user presses Ctrl-C. */
   signal: AbortSignal;
+  /** Variables of the environment, for files that may name them. */
+  env: Readonly<Record<string, string>>;
   /** One line from standard input, without its line end; never echoed, never logged. */
   readPassword(): Promise<string>;
 }

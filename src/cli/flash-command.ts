@@ -19,7 +19,8 @@ import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
 import { planRecord, planText } from './plan-text.ts';
-import { readInput, readRelease } from './release-files.ts';
+import { readInput } from './files/file-command.ts';
+import { readRelease } from './release-files.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
 
 export interface FlashOptions extends BoardOptions {
@@ -127,14 +128,14 @@ async function readWishes(options: FlashOptions, context: CommandContext): Promi
 function wifiStore({ wifiStore: text, wifiSsid, wifiPasswordStdin }: FlashOptions): WifiStore {
   const store = parseWifiStore(text ?? (wifiSsid === undefined ? 'none' : 'idf'));
   if (store.kind === 'none' && wifiPasswordStdin && wifiSsid === undefined) {
-    throw new InputError(
-      'wifi-ssid-missing',
-      'A Wi-Fi password without a network name',
-      'Give the name with --wifi-ssid.',
-    );
+    throw new InputError('wifi-ssid-missing', 'A Wi-Fi password without a network name', {
+      todo: 'Give the name with --wifi-ssid.',
+    });
   }
   if (store.kind !== 'none' && wifiSsid === undefined) {
-    throw new InputError('wifi-ssid-missing', 'There is no network name to store', 'Give it with --wifi-ssid.');
+    throw new InputError('wifi-ssid-missing', 'There is no network name to store', {
+      todo: 'Give it with --wifi-ssid.',
+    });
   }
   return store;
 }
@@ -159,11 +160,9 @@ function headerWish(text: string): HeaderWish {
     else if (key === 'freq' && value !== '') wish.frequency = value;
     else if (key === 'size' && size !== undefined) wish.size = size;
     else {
-      throw new InputError(
-        'flash-header',
-        `"${pair}" is no setting of a flash header`,
-        'Give repair, keep, or mode=dio,freq=40m,size=detect.',
-      );
+      throw new InputError('flash-header', `"${pair}" is no setting of a flash header`, {
+        todo: 'Give repair, keep, or mode=dio,freq=40m,size=detect.',
+      });
     }
   }
   return wish;

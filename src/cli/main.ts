@@ -11,6 +11,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.exitCode = await runCommandLine(process.argv.slice(2), {
   streams: { out: process.stdout, err: process.stderr },
   stdin: process.stdin,
+  env: process.env,
   onInterrupt: (callback) => {
     let asked = false;
     const interrupt = (): void => {

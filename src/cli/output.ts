@@ -8,6 +8,10 @@ export interface Output {
   /** How far the named phase is, in bytes. */
   progress(phase: string, done: number, total: number): void;
   error(message: ErrorMessage): void;
+  /** The one result of a command: as one JSON document with `--json`, else its text. */
+  document(value: unknown, text: string): void;
+  /** One line on standard error, in every form of output. */
+  complain(line: string): void;
 }
 
 export interface OutputStreams {
@@ -20,17 +24,33 @@ export function createOutput(streams: OutputStreams, { json }: { json: boolean }
   return streams.out.isTTY ? new TerminalOutput(streams) : new LogOutput(streams);
 }
 
-/** Uint8Arrays never go into a record: only what is small and readable does. */
-class JsonOutput implements Output {
-  readonly #streams: OutputStreams;
-  #lastPercent = -1;
+/** What all forms have in common. */
+class PlainOutput {
+  protected readonly streams: OutputStreams;
 
   constructor(streams: OutputStreams) {
-    this.#streams = streams;
+    this.streams = streams;
+  }
+
+  document(_value: unknown, text: string): void {
+    this.streams.out.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
+  complain(line: string): void {
+    this.streams.err.write(`${line}\n`);
+  }
+}
+
+/** Uint8Arrays never go into a record: only what is small and readable does. */
+class JsonOutput extends PlainOutput implements Output {
+  #lastPercent = -1;
+
+  override document(value: unknown): void {
+    this.streams.out.write(`${JSON.stringify(value, undefined, 2)}\n`);
   }
 
   say(event: string, fields: Record<string, unknown>): void {
-    this.#streams.out.write(`${JSON.stringify({ event, ...fields })}\n`);
+    this.streams.out.write(`${JSON.stringify({ event, ...fields })}\n`);
   }
 
   progress(phase: string, done: number, total: number): void {
@@ -49,17 +69,12 @@ class JsonOutput implements Output {
 const WORTH_LINES = 0x8_0000;
 
 /** A line for each phase and, of a long one, for each tenth of it. */
-class LogOutput implements Output {
-  readonly #streams: OutputStreams;
+class LogOutput extends PlainOutput implements Output {
   #phase = '';
   #tenth = 0;
 
-  constructor(streams: OutputStreams) {
-    this.#streams = streams;
-  }
-
   say(_event: string, _fields: Record<string, unknown>, text?: string): void {
-    if (text !== undefined) this.#streams.out.write(`${text}\n`);
+    if (text !== undefined) this.streams.out.write(`${text}\n`);
   }
 
   progress(phase: string, done: number, total: number): void {
@@ -68,27 +83,22 @@ class LogOutput implements Output {
     if (phase === this.#phase && tenth === this.#tenth) return;
     this.#phase = phase;
     this.#tenth = tenth;
-    this.#streams.out.write(`${phase}: ${bytesText(done)} of ${bytesText(total)} (${tenth * 10} %)\n`);
+    this.streams.out.write(`${phase}: ${bytesText(done)} of ${bytesText(total)} (${tenth * 10} %)\n`);
   }
 
   error(message: ErrorMessage): void {
-    writeError(this.#streams, message);
+    writeError(this.streams, message);
   }
 }
 
-class TerminalOutput implements Output {
-  readonly #streams: OutputStreams;
+class TerminalOutput extends PlainOutput implements Output {
   #bar = '';
-
-  constructor(streams: OutputStreams) {
-    this.#streams = streams;
-  }
 
   say(_event: string, _fields: Record<string, unknown>, text?: string): void {
     if (text === undefined) return;
     this.#clear();
-    this.#streams.out.write(`${text}\n`);
-    this.#streams.out.write(this.#bar);
+    this.streams.out.write(`${text}\n`);
+    this.streams.out.write(this.#bar);
   }
 
   progress(phase: string, done: number, total: number): void {
@@ -96,21 +106,21 @@ class TerminalOutput implements Output {
     const tail = ` ${Math.floor(100 * share)
       .toString()
       .padStart(3)} %  ${bytesText(done)} of ${bytesText(total)}`;
-    const width = Math.max(8, Math.min(40, (this.#streams.out.columns ?? 80) - phase.length - tail.length - 2));
+    const width = Math.max(8, Math.min(40, (this.streams.out.columns ?? 80) - phase.length - tail.length - 2));
     const filled = Math.round(width * share);
     this.#clear();
     this.#bar = share >= 1 ? '' : `${phase} ${'█'.repeat(filled)}${'░'.repeat(width - filled)}${tail}`;
-    this.#streams.out.write(this.#bar);
+    this.streams.out.write(this.#bar);
   }
 
   error(message: ErrorMessage): void {
     this.#clear();
     this.#bar = '';
-    writeError(this.#streams, message);
+    writeError(this.streams, message);
   }
 
   #clear(): void {
-    if (this.#bar !== '') this.#streams.out.write('\r\u001b[K');
+    if (this.#bar !== '') this.streams.out.write('\r\u001b[K');
   }
 }
 

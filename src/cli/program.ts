@@ -5,6 +5,8 @@ import { Command, CommanderError, Option } from 'commander';
 import { createRequire } from 'node:module';
 import { type Readable } from 'node:stream';
 import { type CommandContext } from './context.ts';
+import { addFileCommands } from './files/file-commands.ts';
+import { Refused } from './files/file-command.ts';
 import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
 import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
@@ -22,6 +24,7 @@ export interface CommandLine {
   stdin: Readable;
   /** Registers what happens on Ctrl-C. */
   onInterrupt: (callback: () => void) => void;
+  env: Readonly<Record<string, string | undefined>>;
 }
 
 const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
@@ -39,6 +42,9 @@ export async function runCommandLine(args: string[], line: CommandLine): Promise
     output: createOutput(line.streams, { json }),
     changed: 'nothing',
     signal: abort.signal,
+    env: Object.fromEntries(
+      Object.entries(line.env).filter((entry): entry is [string, string] => entry[1] !== undefined),
+    ),
     readPassword: () => readSecretLine({ ...line, signal: abort.signal }),
   };
   try {
@@ -63,6 +69,7 @@ function sayError(error: unknown, { output, changed }: CommandContext, json: boo
     if (json) output.error({ what: error.message, state: STATES.nothing, code: error.code });
     return EXIT.refused;
   }
+  if (error instanceof Refused) return EXIT.refused;
   const state = STATES[changed];
   if (isAbort(error)) {
     output.error({ what: 'Aborted.', state, code: 'aborted' });
@@ -157,5 +164,6 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--json', 'one JSON object a line')
     .action((options: VirtualOptions) => virtualCommand(options, context));
 
+  addFileCommands(program, context);
   return program;
 }

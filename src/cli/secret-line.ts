@@ -49,11 +49,9 @@ export async function readSecretLine({ stdin, streams, signal }: SecretSource): 
     throw new InputError('password-not-text', 'Standard input does not begin with a line of text');
   }
   if (line === '') {
-    throw new InputError(
-      'password-missing',
-      'No password came from standard input',
-      'For an open network leave --wifi-password-stdin out.',
-    );
+    throw new InputError('password-missing', 'No password came from standard input', {
+      todo: 'For an open network leave --wifi-password-stdin out.',
+    });
   }
   // In raw mode backspace is a character like any other.
   return stdin.isTTY ? applyBackspaces(line) : line;

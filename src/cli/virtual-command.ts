@@ -28,14 +28,12 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
   const chip = parseVirtualChip(options.chip);
   const size = parseFlashSize(options.flashSize);
   if (size === undefined || size < 0x10_0000 || Math.log2(size) % 1 !== 0) {
-    throw new InputError('flash-size', `"${options.flashSize}" is no flash size`, 'Give one such as 4MB.');
+    throw new InputError('flash-size', `"${options.flashSize}" is no flash size`, { todo: 'Give one such as 4MB.' });
   }
   if (options.wiring === 'usb-serial-jtag' && chip === 'esp32') {
-    throw new InputError(
-      'wiring',
-      'The ESP32 has no USB of its own',
-      'Leave --wiring out, or choose esp32s3 or esp32c3.',
-    );
+    throw new InputError('wiring', 'The ESP32 has no USB of its own', {
+      todo: 'Leave --wiring out, or choose esp32s3 or esp32c3.',
+    });
   }
   const listen = parseTcpAddress(options.listen);
   const control = options.control === undefined ? undefined : parseTcpAddress(options.control);

@@ -64,11 +64,11 @@ export async function leaveLoader(
 function baudAndSize({ baud, flashSize }: BoardOptions): { baud?: number; flashSize?: number } {
   const rate = baud === undefined || baud === 'auto' ? undefined : Number(baud);
   if (rate !== undefined && (!Number.isInteger(rate) || rate < 9600 || rate > 6_000_000)) {
-    throw new InputError('baud', `"${baud ?? ''}" is no baud rate`, 'Give a number such as 921600, or auto.');
+    throw new InputError('baud', `"${baud ?? ''}" is no baud rate`, { todo: 'Give a number such as 921600, or auto.' });
   }
   const size = flashSize === undefined ? undefined : parseFlashSize(flashSize);
   if (flashSize !== undefined && (size === undefined || size < 0x4_0000 || flashSizeName(size).includes('.'))) {
-    throw new InputError('flash-size', `"${flashSize}" is no flash size`, 'Give one such as 4MB.');
+    throw new InputError('flash-size', `"${flashSize}" is no flash size`, { todo: 'Give one such as 4MB.' });
   }
   return { ...(rate === undefined ? {} : { baud: rate }), ...(size === undefined ? {} : { flashSize: size }) };
 }

@@ -320,7 +320,7 @@ const signedHex = (value: number): string => (value < 0 ? `-${hexAddress(-value)
  */
 export function formatPartitionCsv(
   partitions: readonly Partition[],
-  { extraSubtypes = [] }: { extraSubtypes?: readonly string[] } = {},
+  { extraSubtypes = [] }: { extraSubtypes?: readonly string[] | undefined } = {},
 ): string {
   const subtypes = withExtraSubtypes(extraSubtypes);
   const rows = partitions.map(({ name, type, subtype, offset, size, flags }) => {

@@ -134,7 +134,7 @@ function planWrites(plan: FlashPlan, { build, table, board, options }: Parts): v
   const safe = protectSettings(nvs, appPart?.writes?.[0], { roles, board });
   if (safe.copy) plan.writes.push(safe.copy);
   collect(plan, safe);
-  if (table.source !== 'board') plan.writes.push(tableWrite(table));
+  plan.writes.push(...tableWrites(table));
   collect(plan, nvs);
   if (roles) {
     plan.roles = roles;
@@ -172,21 +172,19 @@ function oldTableErased({ table, writes }: FlashPlan, board: BoardState): FlashW
   ];
 }
 
-function tableWrite(table: ChosenTable): FlashWrite {
-  const why = {
-    release: 'table-from-release',
-    csv: 'table-from-csv',
-    proposed: 'table-proposed',
-    // Written back as it is, should it ever be.
-    board: 'from-release',
-  } as const;
-  return flashWrite({
-    role: 'partition-table',
-    label: 'partition table',
-    offset: table.offset,
-    data: encodePartitionTable(table.partitions),
-    why: why[table.source],
-  });
+const TABLE_REASONS = {
+  release: 'table-from-release',
+  csv: 'table-from-csv',
+  proposed: 'table-proposed',
+  // It is there already.
+  board: undefined,
+} as const;
+
+function tableWrites({ source, offset, partitions }: ChosenTable): FlashWrite[] {
+  const why = TABLE_REASONS[source];
+  if (!why) return [];
+  const data = encodePartitionTable(partitions);
+  return [flashWrite({ role: 'partition-table', label: 'partition table', offset, data, why })];
 }
 
 function overlaps(plan: FlashPlan): Objection[] {

@@ -6,7 +6,7 @@ export interface CliResult {
   code: number;
   out: string;
   err: string;
-  /** The records of `--json`. */
+  /** The records of `--json`: one a line, or the one document. */
   records: Record<string, unknown>[];
 }
 
@@ -14,12 +14,13 @@ export interface CliInput {
   stdin?: string;
   /** Interrupts (Ctrl-C) as soon as the output contains this. */
   interruptAt?: string;
+  env?: Record<string, string>;
   tty?: boolean;
 }
 
 export async function runCli(
   args: string[],
-  { stdin = '', interruptAt, tty = false }: CliInput = {},
+  { stdin = '', interruptAt, env = {}, tty = false }: CliInput = {},
 ): Promise<CliResult> {
   let out = '';
   let err = '';
@@ -37,13 +38,15 @@ export async function runCli(
       err: { write: (text) => (err += text) },
     },
     stdin: Readable.from([Buffer.from(stdin)]),
+    env,
     onInterrupt: (callback) => (interrupt = callback),
   });
-  const records = args.includes('--json')
-    ? out
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as Record<string, unknown>)
-    : [];
+  const records = args.includes('--json') ? readRecords(out) : [];
   return { code, out, err, records };
+}
+
+/** A document stands on several lines, of which the first alone is no JSON. */
+function readRecords(out: string): Record<string, unknown>[] {
+  const lines = /^[[{]\n/.test(out) ? [out] : out.trim().split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
 }

@@ -26,6 +26,7 @@ export const fileNames = (): string[] => readdirSync(folder).filter((name) => /\
 export const vectors = (JSON.parse(readText('manifest.json')) as { vectors: PartitionVector[] }).vectors;
 
 export const validVectors = vectors.filter(({ valid }) => valid);
+export const invalidVectors = vectors.filter(({ valid }) => !valid);
 
 export const partitionsOf = ({ expected }: PartitionVector): Partition[] =>
   (expected.entries ?? []).map(({ label, ...rest }) => ({ name: label, ...rest }));

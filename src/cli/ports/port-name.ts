@@ -17,7 +17,7 @@ export function parsePortName(text: string): PortName {
   if (text.startsWith('tcp://')) return parseTcp(text);
   if (text.startsWith('virtual:')) return parseVirtual(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || text.trim() === '') {
-    throw new InputError('port-name', `"${text}" names no port`, PORT_FORMS);
+    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
   }
   return { kind: 'serial', path: text };
 }
@@ -42,7 +42,7 @@ function parseTcp(text: string): PortName {
     url = new URL(text);
   } catch {
     // Not a URL at all: said below like every other mistake.
-    throw new InputError('port-name', `"${text}" names no port`, PORT_FORMS);
+    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
   }
   const uart = parseTcpAddress(url.host);
   const control = url.searchParams.get('control');
@@ -63,11 +63,9 @@ export function parseVirtualChip(text: string): VirtualChip {
   const name = chipByName(text)?.name;
   const chip = VIRTUAL_CHIPS.find((candidate) => candidate === name);
   if (!chip) {
-    throw new InputError(
-      'virtual-chip',
-      `There is no virtual ${text}`,
-      `The virtual board can be ${VIRTUAL_CHIPS.join(', ')}.`,
-    );
+    throw new InputError('virtual-chip', `There is no virtual ${text}`, {
+      todo: `The virtual board can be ${VIRTUAL_CHIPS.join(', ')}.`,
+    });
   }
   return chip;
 }
@@ -84,7 +82,9 @@ export function parseWifiNetwork(text: string): { ssid: string; password: string
   const colon = text.indexOf(':');
   const ssid = colon < 0 ? text : text.slice(0, colon);
   if (ssid === '')
-    throw new InputError('wifi-network', 'The network of the virtual board has no name', 'Give SSID:PASSWORD.');
+    throw new InputError('wifi-network', 'The network of the virtual board has no name', {
+      todo: 'Give SSID:PASSWORD.',
+    });
   return { ssid, password: colon < 0 ? '' : text.slice(colon + 1) };
 }
 
@@ -94,7 +94,7 @@ function parseVirtual(text: string): PortName {
   const [chip = '', usb] = board.split('+');
   const name = parseVirtualChip(chip);
   if (usb !== undefined && (usb !== 'usb' || name === 'esp32'))
-    throw new InputError('port-name', `"${text}" names no port`, PORT_FORMS);
+    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
   return {
     kind: 'virtual',
     chip: name,

@@ -1,0 +1,113 @@
+/**
+ * What the commands that only work on files have in common (`partitions`, `nvs`, `otadata`, `image`, `data`, `release`): one line on
+ * standard error for what is refused, `FILE:LINE: code: message`, one document with `--json`, and no output that is half there.
+ */
+import { concatBytes } from '#formats/bytes.ts';
+import { FormatError, type FormatErrorPlace } from '#formats/format-error.ts';
+import { addressText } from '#messages/units.ts';
+import { createReadStream } from 'node:fs';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type CommandContext } from '../context.ts';
+import { InputError } from '../input-error.ts';
+
+/** Bytes from which a file is larger than any flash. */
+export const MAX_FILE = 0x1000_0000;
+
+/**
+ * The bytes of a file that the user named.
+ *
+ * @throws {InputError} `file-missing`, `file-unreadable`, `file-too-large`, with the file as its place.
+ */
+export async function readInput(path: string): Promise<Uint8Array> {
+  try {
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    // In pieces, because a pipe or a device has no size and may have no end.
+    for await (const chunk of createReadStream(path) as AsyncIterable<Uint8Array>) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_FILE) break;
+    }
+    if (length <= MAX_FILE) return concatBytes(...chunks);
+  } catch (error) {
+    throw fileError(path, error as NodeJS.ErrnoException);
+  }
+  throw new InputError('file-too-large', `${path} is larger than any flash`, { place: { file: path } });
+}
+
+/** A failure of the file system at a file that the user named. */
+export const fileError = (path: string, { code }: NodeJS.ErrnoException): InputError =>
+  code === 'ENOENT'
+    ? new InputError('file-missing', `There is no ${path}`, { place: { file: path } })
+    : new InputError('file-unreadable', `${path} cannot be read (${code ?? 'unknown cause'})`, {
+        place: { file: path },
+      });
+
+/** Runs a reader of `formats` on the content of `file`, which becomes the place of what it refuses. */
+export function inFile<Value>(file: string, read: () => Value): Value {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof FormatError) || error.place.file !== undefined) throw error;
+    throw new FormatError(error.code, error.message, { place: { ...error.place, file }, cause: error });
+  }
+}
+
+export interface OutputFile {
+  path: string;
+  content: Uint8Array | string;
+}
+
+/**
+ * Writes all of the files or none: each under another name first, then all are renamed. Folders are made.
+ *
+ * @throws {InputError} `file-unwritable`.
+ */
+export async function writeOutputs(files: readonly OutputFile[]): Promise<void> {
+  const written: string[] = [];
+  const partOf = (path: string): string => `${path}.${process.pid}.part`;
+  let current = '';
+  try {
+    for (const { path, content } of files) {
+      current = path;
+      await mkdir(dirname(path), { recursive: true });
+      if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new Error('it is a folder');
+      await writeFile(partOf(path), content);
+      written.push(path);
+    }
+    for (const { path } of files) await rename(partOf((current = path)), path);
+  } catch (error) {
+    for (const path of written) await rm(partOf(path), { force: true });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new InputError('file-unwritable', `${current} cannot be written (${code ?? message})`, {
+      place: { file: current },
+    });
+  }
+}
+
+/** Wraps what a file command does: what it refuses is said in one line, with exit code 2. */
+export const fileAction =
+  <Args extends unknown[]>({ output }: CommandContext, action: (...args: Args) => Promise<void> | void) =>
+  async (...args: Args): Promise<void> => {
+    try {
+      await action(...args);
+    } catch (error) {
+      if (!(error instanceof FormatError || error instanceof InputError)) throw error;
+      output.complain(refusalLine(error.code, error.message, error.place));
+      throw new Refused();
+    }
+  };
+
+/** It has been said already; only the exit code 2 is left. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+}
+
+/** `FILE:LINE: code: message (column N)`; without what is not known, and with an offset in hex in place of a line. */
+export function refusalLine(code: string, message: string, { file, line, column, offset }: FormatErrorPlace): string {
+  const at = line ?? (offset === undefined ? undefined : addressText(offset));
+  const place = [file, at].filter((part) => part !== undefined).join(':');
+  const where = column === undefined ? '' : ` (column ${column})`;
+  return `${place === '' ? '' : `${place}: `}${code}: ${message}${where}`;
+}
