@@ -22,7 +22,7 @@ export interface VirtualPortOptions {
   readonly openFault?: OpenFault;
 }
 
-/** The moment between the two calls that set and clear modem lines. */
+/** The moment between the two calls to the kernel that set the modem lines. */
 const BETWEEN_LINES_MS = 0.1;
 /** What the kernel takes beyond the browser's buffer. */
 const KERNEL_BUFFER = 4096;
@@ -128,17 +128,17 @@ export class VirtualPort {
     this.#forgetStreams();
   }
 
-  /** Two calls to the kernel: lines are set first and cleared a moment later. */
+  /** One line after the other, DTR first, whichever way they go: what lies between is seen by the board. */
   async setSignals(signals: { dataTerminalReady?: boolean; requestToSend?: boolean; break?: boolean }): Promise<void> {
     this.#requireOpen();
     const { dataTerminalReady: dtr, requestToSend: rts } = signals;
     if (dtr === undefined && rts === undefined && signals.break === undefined) {
       throw new TypeError('Signals dictionary must contain at least one member.');
     }
-    if (dtr || rts) this.#setLines({ dtr: dtr || this.#lines.dtr, rts: rts || this.#lines.rts });
+    if (dtr !== undefined) this.#setLines({ ...this.#lines, dtr });
     await sleep(this.#board.clock, BETWEEN_LINES_MS);
     this.#requireOpen();
-    if (dtr === false || rts === false) this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });
+    if (rts !== undefined) this.#setLines({ ...this.#lines, rts });
   }
 
   #requireOpen(): void {

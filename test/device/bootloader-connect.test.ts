@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { type DeviceError } from '#device/device-error.ts';
 import { type VirtualEsp32Options } from '#sim/virtual-esp32-options.ts';
 import { type OpenFault } from '#sim/virtual-port.ts';
@@ -33,6 +33,17 @@ const chattyApp: Pick<VirtualEsp32Options, 'startFirmware'> = {
 const silentApp: Pick<VirtualEsp32Options, 'startFirmware'> = {
   startFirmware: () => ({ receive: () => undefined, stop: () => undefined }),
 };
+
+test('opening the port of a board that runs does not reset it', () =>
+  onBench({ ...chattyApp }, async (bench) => {
+    await bench.clock.advance(2000);
+    const reset = vi.spyOn(bench.board, 'setModemLines');
+    await failedConnect(bench, { before: 'none' });
+    const lines = reset.mock.calls.map(([call]) => call);
+    expect(lines.length).toBeGreaterThan(2);
+    // EN is pulled while RTS is asserted and DTR is not. The last call is the closing of the port, which drops both at once.
+    expect(lines.filter(({ dtr, rts }) => rts && !dtr)).toEqual([]);
+  }));
 
 describe('identity', () => {
   test.each([

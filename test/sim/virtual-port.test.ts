@@ -91,16 +91,22 @@ describe('opening', () => {
 });
 
 describe('signals', () => {
-  test('are set before they are cleared', async () => {
+  test('change one after the other, DTR first, so that both are seen asserted between', async () => {
     const { clock, board, port } = makePort();
     await clock.run(async () => {
       await port.open({ baudRate: 115_200 });
       await port.setSignals({ dataTerminalReady: false, requestToSend: true });
       const lines = vi.spyOn(board, 'setModemLines');
       await port.setSignals({ dataTerminalReady: true, requestToSend: false });
+      await port.setSignals({ dataTerminalReady: true, requestToSend: true });
+      await port.setSignals({ dataTerminalReady: false, requestToSend: false });
       expect(lines.mock.calls.map(([call]) => call)).toEqual([
         { dtr: true, rts: true },
         { dtr: true, rts: false },
+        { dtr: true, rts: false },
+        { dtr: true, rts: true },
+        { dtr: false, rts: true },
+        { dtr: false, rts: false },
       ]);
     });
   });
