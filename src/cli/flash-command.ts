@@ -9,11 +9,13 @@ import { boardHints } from '#workflows/board-hints.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { type HeaderWish } from '#workflows/bootloader-plan.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { compareWithFlash, EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
+import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import { type Orientation } from '#workflows/roles.ts';
 import { type TableWish } from '#workflows/table-choice.ts';
+import { type FlashStep } from '#workflows/run-flash-plan.ts';
 import { WorkflowError } from '#workflows/workflow-error.ts';
 import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
@@ -33,6 +35,7 @@ export interface FlashOptions extends BoardOptions {
   flashHeader?: string;
   after: 'reset' | 'none';
   plan?: boolean;
+  full?: boolean;
 }
 
 /**
@@ -51,34 +54,72 @@ export async function flashCommand(paths: string[], options: FlashOptions, conte
     const plan = planProvision(release, await readBoardState(board, board.identity, { signal, hints }), wishes);
     output.say('plan', planRecord(plan), planText(plan));
     const refused = plan.objections.length > 0;
+    const comparison = refused ? EVERYTHING : await compare(board, plan, { options, context });
     if ((options.plan || refused) && options.after === 'reset') await leaveLoader(board, options, context);
     if (refused) throw new WorkflowError('plan-refused', 'There are objections to this plan');
-    if (!options.plan)
-      sayUp(await runPlan(board, plan, { options, context }), { plan, mac: board.identity.mac }, context);
+    if (options.plan) return;
+    const verdict = await runPlan(board, plan, { options, context, comparison });
+    sayUp(verdict, { plan, mac: board.identity.mac }, context);
   });
+}
+
+/** What the flash holds already: that is not sent again. */
+async function compare(
+  board: Bootloader,
+  plan: FlashPlan,
+  { options, context: { output, signal } }: RunContext,
+): Promise<FlashComparison> {
+  if (options.full) return EVERYTHING;
+  const comparison = await compareWithFlash(board, plan, {
+    signal,
+    onProgress: ({ done, total }) => output.progress('compare', done, total),
+  });
+  const toSend = comparison.bytesToSend(plan);
+  const total = plannedBytes(plan);
+  const text =
+    toSend === 0 ? 'Nothing to send: the flash holds all of it' : `Sends ${bytesText(toSend)} of ${bytesText(total)}`;
+  output.say('compared', { toSend, total }, toSend === total ? undefined : text);
+  return comparison;
+}
+
+interface RunContext {
+  options: FlashOptions;
+  context: CommandContext;
 }
 
 async function runPlan(
   board: Bootloader,
   plan: FlashPlan,
-  { options, context }: { options: FlashOptions; context: CommandContext },
+  { options, context, comparison }: RunContext & { comparison: FlashComparison },
 ): Promise<BootVerdict | undefined> {
   const { output, signal } = context;
   return provision(board, plan, {
     signal,
     after: options.after,
-    onProgress: ({ done, total }) => output.progress('write', done, total),
-    onStep: ({ kind, write, index, count }) => {
-      const { role, label, offset, data } = write;
-      const fields = { role, label, offset, size: data.length, index, count };
-      context.changed = kind === 'write' ? 'part' : 'all';
-      if (kind === 'write') output.say('write', fields, `Writing ${label} (${bytesText(data.length)})`);
-      else output.say('verify', fields, index === 0 ? `Verifying ${count} regions` : undefined);
-    },
+    comparison,
+    onProgress: ({ sent, toSend }) => output.progress('write', sent, toSend),
+    onStep: (step) => sayStep(step, context),
     onRestart: () => output.say('restart', {}, 'Verified. Restarting the board'),
     onLine: ({ at, text, event }) =>
       output.say('console', { at, text, ...(event ? { code: event.code } : {}) }, `  | ${text}`),
   });
+}
+
+function sayStep(step: FlashStep, context: CommandContext): void {
+  const { output } = context;
+  if (step.kind === 'compare') return;
+  const { role, label, offset, data } = step.write;
+  const fields = { role, label, offset, size: data.length, index: step.index, count: step.count };
+  if (step.kind === 'verify') {
+    context.changed = 'all';
+    output.say('verify', fields, step.index === 0 ? `Verifying ${step.count} regions` : undefined);
+  } else if (step.toSend === 0) {
+    output.say('same', fields, `${label} is the same already`);
+  } else {
+    context.changed = 'part';
+    const part = step.toSend < data.length ? `${bytesText(step.toSend)} of ` : '';
+    output.say('write', { ...fields, toSend: step.toSend }, `Writing ${label} (${part}${bytesText(data.length)})`);
+  }
 }
 
 function sayRelease({ kind, name, version, builds }: Release, { output }: CommandContext): void {

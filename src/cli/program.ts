@@ -125,6 +125,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
     .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
+    .option('--full', 'send everything, also what the flash holds already')
     .option('--plan', 'only show what would be written, kept and lost')
     .option('--json', 'one JSON object a line')
     .action((paths: string[], options: FlashOptions) => flashCommand(paths, options, context));

@@ -8,8 +8,10 @@
 import { type Clock, withLimit } from '#clock.ts';
 import { type BoardConsole } from './console.ts';
 import { DeviceError } from './device-error.ts';
-import { checkRange, eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
-import { type FlashMemory, type JobOptions } from './flash-memory.ts';
+import { type FlashCosts } from './flash-costs.ts';
+import { eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
+import { type FlashMemory, type JobOptions, type WriteOptions } from './flash-memory.ts';
+import { checkRange } from './flash-ranges.ts';
 import { type BoardIdentity } from './identify.ts';
 import { type Port } from './port.ts';
 import { restartBoard } from './restart.ts';
@@ -92,15 +94,20 @@ export class Bootloader implements FlashMemory {
     return size;
   }
 
+  get costs(): FlashCosts {
+    return this.#session.meter.costs;
+  }
+
   async read(offset: number, length: number, options: JobOptions = {}): Promise<Uint8Array> {
     checkRange(this.#accessibleSize(), { offset, length }, 'none');
     return this.#exclusive(options.signal, () => readJob(this.#session, { offset, length }, options.onProgress));
   }
 
-  /** As `FlashMemory.write`; each region is verified by its digest before the next is begun. */
-  async write(offset: number, data: Uint8Array, options: JobOptions = {}): Promise<void> {
+  /** As `FlashMemory.write`; what is written is verified by its digest unless `verify` is false. */
+  async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<void> {
+    const { signal, onProgress, verify = true } = options;
     checkRange(this.#accessibleSize(), { offset, length: data.length }, 'start');
-    await this.#exclusive(options.signal, () => writeJob(this.#session, { offset, data }, options.onProgress));
+    await this.#exclusive(signal, () => writeJob(this.#session, { offset, data, verify }, onProgress));
   }
 
   async erase(offset: number, length: number, options: JobOptions = {}): Promise<void> {

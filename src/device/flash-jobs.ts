@@ -1,26 +1,32 @@
 /**
- * Whole jobs on the flash: split into regions, each verified, and done again when the line failed.
- *
- * The stub cannot be asked where it is in a transfer, so after any doubt a region is done anew from its start. Regions
- * are small enough that this costs little.
+ * Whole jobs on the flash. What failed is not begun anew: the board's digests tell what is right already, and only the rest is done
+ * again, in small pieces, so that a bad line gets through in the end. The stub cannot be asked where it is in a transfer.
  */
+import { alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
-import { alignDown, hexAddress, padBytes, alignUp, toHex } from '#formats/bytes.ts';
+import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
-import { type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
-import { eraseTransfer, md5Transfer, readTransfer, writeTransfer } from './flash-transfer.ts';
+import { findDifferences } from './flash-differences.ts';
+import { type FlashRange, type JobOptions } from './flash-memory.ts';
+import { splitBlank, splitRange, type Stretch } from './flash-ranges.ts';
+import {
+  eraseTransfer,
+  md5Transfer,
+  packData,
+  type PackedData,
+  readTransfer,
+  writeTransfer,
+} from './flash-transfer.ts';
 import { type Session } from './session.ts';
 
-/** Bytes of a region of a write or erase, on multiples of which it ends: four of the blocks that flash erases fast. */
-const WRITE_REGION = 0x4_0000;
-/** Bytes of a region of a read. */
-const READ_REGION = 0x1_0000;
-/** Bytes of the pieces in which a region is done that failed: on a bad line small pieces get through. */
-const SMALL_REGION = 0x1_0000;
-/** How often a region is tried. */
+/** Bytes of one transfer, on multiples of which it ends. Between two of them the line rests, so they are long. */
+const TRANSFER = 0x10_0000;
+/** Bytes of a region of a read or an erase. */
+const REGION = 0x4_0000;
+/** Bytes of the pieces in which that is done which failed. */
+const SMALL = 0x1_0000;
+/** How often such a piece is tried. */
 const TRIES = 5;
-/** The same before it is cut into small ones. */
-const TRIES_WHOLE = 2;
 
 /** Stub codes for a flash that does not do what it should. */
 const STATUS_FLASH = new Set([0xc4, 0xc5]);
@@ -37,38 +43,6 @@ const REPEATABLE = [
 ] as const;
 
 type OnProgress = JobOptions['onProgress'];
-
-interface Region {
-  offset: number;
-  length: number;
-}
-
-/** Cuts a range at the multiples of `unit`. */
-export function splitRange(offset: number, length: number, unit: number): Region[] {
-  const regions: Region[] = [];
-  for (let at = offset; at < offset + length;) {
-    const end = Math.min(alignDown(at, unit) + unit, offset + length);
-    regions.push({ offset: at, length: end - at });
-    at = end;
-  }
-  return regions;
-}
-
-/**
- * Checks that a range lies inside the flash, and on sector borders where `aligned` says so: past the end the stub goes on
- * at sector 0, and a start inside a sector erases what lies before it.
- *
- * @throws {DeviceError} `range-invalid`; nothing has been sent.
- */
-export function checkRange(size: number, { offset, length }: Region, aligned: 'start' | 'both' | 'none'): void {
-  const isWhole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
-  const isInside = isWhole && offset >= 0 && length >= 0 && offset + length <= size;
-  const isAligned =
-    (aligned === 'none' || offset % SECTOR_SIZE === 0) && (aligned !== 'both' || length % SECTOR_SIZE === 0);
-  if (isInside && isAligned) return;
-  const what = isInside ? 'is not on sector borders' : `is not inside the flash of ${size} bytes`;
-  throw new DeviceError('range-invalid', `The range ${offset}+${length} ${what}`, { details: { offset, length } });
-}
 
 /** Progress that never goes back, though a region may. */
 class ProgressCount {
@@ -89,105 +63,174 @@ class ProgressCount {
   }
 }
 
-export async function writeJob(
-  session: Session,
-  { offset, data }: { offset: number; data: Uint8Array },
-  onProgress: OnProgress,
-): Promise<void> {
-  const progress = new ProgressCount(data.length, onProgress);
-  const write = async (region: Region): Promise<void> => {
-    const from = region.offset - offset;
-    // Up to whole words, as every stub takes them; what is added is what erased flash reads anyway.
-    const padded = padBytes(data.subarray(from, from + region.length), alignUp(region.length, 4));
-    const onShare = (share: number): void => progress.report(from + Math.floor(share * region.length));
-    await writeRegion(session, { offset: region.offset, data: padded, onShare });
-    progress.report(from + region.length);
-  };
-  for (const region of splitRange(offset, data.length, WRITE_REGION)) await persistInPieces(session, region, write);
+export interface WriteJob {
+  offset: number;
+  data: Uint8Array;
+  /** Compare the digest of each transfer. */
+  verify: boolean;
 }
 
-async function writeRegion(
-  session: Session,
-  region: { offset: number; data: Uint8Array<ArrayBuffer>; onShare: (share: number) => void },
-): Promise<void> {
-  await writeTransfer(session.clock, session.commands, { ...region, blockSize: session.blockSize });
-  const { offset, data } = region;
-  if ((await md5Transfer(session.commands, offset, data.length)) === toHex(md5(data))) return;
-  const sector = await firstBadSector(session, offset, data);
-  throw new DeviceError('verify-failed', `The flash at ${hexAddress(sector)} does not hold what was written`, {
-    details: { offset: sector, length: data.length },
+export async function writeJob(session: Session, job: WriteJob, onProgress: OnProgress): Promise<void> {
+  await new Writing(session, job, new ProgressCount(job.data.length, onProgress)).run();
+}
+
+class Writing {
+  readonly #session: Session;
+  readonly #job: WriteJob;
+  readonly #progress: ProgressCount;
+  /** Compressed while what comes before it is sent. */
+  #ahead: { offset: number; packed: Promise<PackedData> } | undefined;
+
+  constructor(session: Session, job: WriteJob, progress: ProgressCount) {
+    this.#session = session;
+    this.#job = job;
+    this.#progress = progress;
+  }
+
+  async run(): Promise<void> {
+    const { offset, data } = this.#job;
+    const pieces = splitRange({ offset, length: data.length }, TRANSFER);
+    for (const [index, piece] of pieces.entries()) {
+      await this.#write(piece, pieces[index + 1]);
+      this.#progress.report(piece.offset + piece.length - offset);
+    }
+  }
+
+  async #write(piece: FlashRange, next: FlashRange | undefined): Promise<void> {
+    try {
+      await persist(this.#session, () => this.#writeOnce(piece, { verify: this.#job.verify, next }), 1);
+      return;
+    } catch (error) {
+      if (!isDeviceError(error, ...REPEATABLE)) throw error;
+    }
+    const rest = await persist(this.#session, () => this.#differences(piece));
+    for (const small of rest.flatMap((range) => splitRange(range, SMALL))) {
+      await persist(this.#session, () => this.#writeOnce(small, { verify: true }));
+    }
+  }
+
+  async #writeOnce(
+    piece: FlashRange,
+    { verify, next }: { verify: boolean; next?: FlashRange | undefined },
+  ): Promise<void> {
+    const stretches = splitBlank(piece.offset, this.#bytes(piece));
+    for (const [index, stretch] of stretches.entries()) {
+      if (stretch.blank) await timedErase(this.#session, stretch);
+      else await this.#send(stretch, stretches.slice(index + 1).find(({ blank }) => !blank) ?? next);
+    }
+    if (verify) await this.#verify(piece);
+  }
+
+  async #send(stretch: FlashRange, next: FlashRange | undefined): Promise<void> {
+    const { commands, blockSize } = this.#session;
+    const { offset, length } = stretch;
+    const packed = await this.#packed(stretch);
+    if (next) this.#ahead = { offset: next.offset, packed: this.#pack(next) };
+    // Given up when the transfer fails; nobody waits for it then.
+    this.#ahead?.packed.catch(() => undefined);
+    const from = offset - this.#job.offset;
+    const onShare = (share: number): void => this.#progress.report(from + Math.floor(share * length));
+    await writeTransfer(commands, { offset, packed, blockSize, onShare });
+  }
+
+  async #packed(stretch: FlashRange): Promise<PackedData> {
+    const ahead = this.#ahead;
+    this.#ahead = undefined;
+    const packed = ahead?.offset === stretch.offset ? await ahead.packed : undefined;
+    // What was made ahead may have been for a longer range.
+    return packed?.length === alignUp(stretch.length, 4) ? packed : this.#pack(stretch);
+  }
+
+  /** Up to whole words, as every stub takes them; what is added is what erased flash reads anyway. */
+  async #pack(range: FlashRange): Promise<PackedData> {
+    return packData(this.#session.clock, padBytes(this.#bytes(range), alignUp(range.length, 4)));
+  }
+
+  async #verify(piece: FlashRange): Promise<void> {
+    if ((await timedMd5(this.#session, piece)) === toHex(md5(this.#bytes(piece)))) return;
+    const [first = piece] = await this.#differences(piece, { exact: true });
+    throw new DeviceError('verify-failed', `The flash at ${hexAddress(first.offset)} does not hold what was written`, {
+      details: { offset: first.offset, length: piece.length },
+    });
+  }
+
+  #differences(piece: FlashRange, options: { exact?: boolean } = {}): Promise<FlashRange[]> {
+    const digests = {
+      costs: this.#session.meter.costs,
+      md5: (offset: number, length: number): Promise<string> => timedMd5(this.#session, { offset, length }),
+    };
+    return findDifferences(digests, { offset: piece.offset, data: this.#bytes(piece) }, options);
+  }
+
+  #bytes({ offset, length }: FlashRange): Uint8Array {
+    const from = offset - this.#job.offset;
+    return this.#job.data.subarray(from, from + length);
+  }
+}
+
+export async function eraseJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<void> {
+  const progress = new ProgressCount(range.length, onProgress);
+  for (const region of splitRange(range, REGION)) {
+    await persist(session, () => eraseRegion(session, region));
+    progress.report(region.offset + region.length - range.offset);
+  }
+}
+
+async function eraseRegion(session: Session, region: FlashRange): Promise<void> {
+  await timedErase(session, region);
+  if ((await timedMd5(session, region)) === md5OfBlank(region.length)) return;
+  throw new DeviceError('verify-failed', `The flash at ${hexAddress(region.offset)} is not blank after an erase`, {
+    details: { ...region },
   });
 }
 
-/** Offset in flash of the first sector that differs. */
-async function firstBadSector(session: Session, offset: number, data: Uint8Array): Promise<number> {
-  for (let at = 0; at < data.length; at += SECTOR_SIZE) {
-    const sector = data.subarray(at, at + SECTOR_SIZE);
-    if ((await md5Transfer(session.commands, offset + at, sector.length)) !== toHex(md5(sector))) return offset + at;
-  }
-  // The digest of the whole was the one that arrived wrong.
-  return offset;
-}
-
-export async function eraseJob(session: Session, { offset, length }: Region, onProgress: OnProgress): Promise<void> {
-  const progress = new ProgressCount(length, onProgress);
-  for (const region of splitRange(offset, length, WRITE_REGION)) {
-    await persistInPieces(session, region, (piece) => eraseRegion(session, piece));
-    progress.report(region.offset + region.length - offset);
-  }
-}
-
-async function eraseRegion(session: Session, { offset, length }: Region): Promise<void> {
-  await eraseTransfer(session.commands, offset, length);
-  const blank = toHex(md5(new Uint8Array(length).fill(0xff)));
-  if ((await md5Transfer(session.commands, offset, length)) === blank) return;
-  throw new DeviceError('verify-failed', `The flash at ${hexAddress(offset)} is not blank after an erase`, {
-    details: { offset, length },
-  });
-}
-
-export async function readJob(
-  session: Session,
-  { offset, length }: Region,
-  onProgress: OnProgress,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  const progress = new ProgressCount(length, onProgress);
-  for (const region of splitRange(offset, length, READ_REGION)) {
-    const from = region.offset - offset;
-    const into = bytes.subarray(from, from + region.length);
-    await persist(session, () =>
-      readTransfer(session.commands, {
-        into,
-        offset: region.offset,
-        onRead: (received) => progress.report(from + received),
-      }),
-    );
+export async function readJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<Uint8Array> {
+  const bytes = new Uint8Array(range.length);
+  const progress = new ProgressCount(range.length, onProgress);
+  for (const region of splitRange(range, REGION)) {
+    const from = region.offset - range.offset;
+    const read = (piece: FlashRange): Promise<void> => {
+      const start = piece.offset - range.offset;
+      const into = bytes.subarray(start, start + piece.length);
+      const onRead = (received: number): void => progress.report(start + received);
+      return readTransfer(session.commands, { into, offset: piece.offset, onRead });
+    };
+    await persistInPieces(session, region, read);
     progress.report(from + region.length);
   }
   return bytes;
 }
 
-export async function md5Job(session: Session, { offset, length }: Region): Promise<string> {
-  return persist(session, () => md5Transfer(session.commands, offset, length));
+export async function md5Job(session: Session, range: FlashRange): Promise<string> {
+  return persist(session, () => timedMd5(session, range));
+}
+
+async function timedMd5(session: Session, { offset, length }: FlashRange): Promise<string> {
+  const started = session.clock.now();
+  const digest = await md5Transfer(session.commands, offset, length);
+  session.meter.noteMd5(length, session.clock.now() - started);
+  return digest;
+}
+
+async function timedErase(session: Session, { offset, length }: Stretch | FlashRange): Promise<void> {
+  const started = session.clock.now();
+  await eraseTransfer(session.commands, offset, length);
+  session.meter.noteErase(length, session.clock.now() - started);
 }
 
 /** Does a region as a whole if that succeeds, else in small pieces. */
 async function persistInPieces(
   session: Session,
-  region: Region,
-  work: (piece: Region) => Promise<void>,
+  region: FlashRange,
+  work: (piece: FlashRange) => Promise<void>,
 ): Promise<void> {
-  const pieces = splitRange(region.offset, region.length, SMALL_REGION);
-  if (pieces.length > 1) {
-    try {
-      await persist(session, () => work(region), TRIES_WHOLE);
-      return;
-    } catch (error) {
-      if (!isDeviceError(error, ...REPEATABLE)) throw error;
-    }
+  try {
+    await persist(session, () => work(region), 1);
+    return;
+  } catch (error) {
+    if (!isDeviceError(error, ...REPEATABLE)) throw error;
   }
-  for (const piece of pieces) await persist(session, () => work(piece));
+  for (const piece of splitRange(region, SMALL)) await persist(session, () => work(piece));
 }
 
 /** Does a piece of work until it succeeds, a few times: back in step first, and at a lower rate when it fails again. */

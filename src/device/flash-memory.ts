@@ -1,4 +1,5 @@
 /** Flash as the workflows see it: a live chip, a backup in memory, a file. All offsets and lengths are bytes. */
+import { type FlashCosts } from './flash-costs.ts';
 
 /** How far a job is, in bytes that are done for good (acknowledged, not merely sent). */
 export interface Progress {
@@ -11,12 +12,27 @@ export interface JobOptions {
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
+export interface WriteOptions extends JobOptions {
+  /** False leaves it to the caller to compare digests when all is written. What fails on the way is noticed all the same. */
+  verify?: boolean | undefined;
+}
+
+/** Part of the flash. */
+export interface FlashRange {
+  offset: number;
+  length: number;
+}
+
 /** Smallest unit that NOR flash erases. */
 export const SECTOR_SIZE = 0x1000;
+/** The unit that it erases fastest for its size. */
+export const BLOCK_SIZE = 0x1_0000;
 
 export interface FlashMemory {
   /** Bytes from 0 to the end of the chip. */
   readonly size: number;
+  /** What work costs here, as far as is known by now. */
+  readonly costs: FlashCosts;
 
   /** Reads any range inside the chip. */
   read(offset: number, length: number, options?: JobOptions): Promise<Uint8Array>;
@@ -25,7 +41,7 @@ export interface FlashMemory {
    * Writes `data`; `offset` must be a multiple of `SECTOR_SIZE`. What the last sector holds behind the data is erased to FF.
    * After an abort the range is half-written.
    */
-  write(offset: number, data: Uint8Array, options?: JobOptions): Promise<void>;
+  write(offset: number, data: Uint8Array, options?: WriteOptions): Promise<void>;
 
   /** Erases to FF; `offset` and `length` must be multiples of `SECTOR_SIZE`. */
   erase(offset: number, length: number, options?: JobOptions): Promise<void>;

@@ -6,7 +6,7 @@ import { md5 } from '@noble/hashes/legacy.js';
 import { type Clock } from '#clock.ts';
 import { concatBytes, equalBytes, toHex } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
-import { blockChecksum, type LoaderCommands, MAGIC_REGISTER, Op, words } from './loader-commands.ts';
+import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
 
 /**
  * Stub codes for a block that was not used, because it did not arrive as it was sent: length of the frame (C0), checksum
@@ -32,47 +32,54 @@ const UNEVENNESS = 4;
 /** Bytes of a frame of a read; the stub takes no more. */
 const READ_FRAME = 0x1000;
 
-/** Zlib stream of the bytes; the work is done in another thread. */
-export async function deflate(clock: Clock, data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+/** Bytes ready to be sent: as a zlib stream, or as they are where that is no longer. */
+export interface PackedData {
+  /** Bytes in flash; a multiple of four. */
+  length: number;
+  body: Uint8Array<ArrayBuffer>;
+  compressed: boolean;
+}
+
+/** Compresses in another thread, so that it can go on while something else is sent. */
+export async function packData(clock: Clock, data: Uint8Array<ArrayBuffer>): Promise<PackedData> {
   const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
-  return new Uint8Array(await clock.outside(new Response(stream).arrayBuffer()));
+  const packed = new Uint8Array(await clock.outside(new Response(stream).arrayBuffer()));
+  const compressed = packed.length < data.length;
+  return { length: data.length, body: compressed ? packed : data, compressed };
 }
 
 export interface WriteTransfer {
   offset: number;
-  /** A multiple of four bytes. */
-  data: Uint8Array<ArrayBuffer>;
+  packed: PackedData;
   blockSize: number;
   /** Gets the share of the transfer that is acknowledged, 0 to 1. */
   onShare: (share: number) => void;
 }
 
 /**
- * Erases the sectors that `data` touches, and writes it. Not verified.
+ * Erases the sectors that the data touch, and writes them. Not verified.
  *
  * @throws {DeviceError} `command-refused`, also for what the stub found out too late for the block concerned; `no-reply`.
  */
-export async function writeTransfer(clock: Clock, commands: LoaderCommands, transfer: WriteTransfer): Promise<void> {
-  const { offset, data, blockSize, onShare } = transfer;
-  const packed = await deflate(clock, data);
-  const compressed = packed.length < data.length;
-  const body = compressed ? packed : data;
+export async function writeTransfer(commands: LoaderCommands, transfer: WriteTransfer): Promise<void> {
+  const { offset, packed, blockSize, onShare } = transfer;
+  const { body, length, compressed } = packed;
   const ops = compressed
     ? { begin: Op.DeflateBegin, block: Op.DeflateData, end: Op.DeflateEnd }
     : { begin: Op.FlashBegin, block: Op.FlashData, end: Op.FlashEnd };
   const blocks = Math.ceil(body.length / blockSize);
-  const timeoutMs = BASE_MS + workMs(Math.min(data.length, (UNEVENNESS * data.length) / blocks));
+  const timeoutMs = BASE_MS + workMs(Math.min(length, (UNEVENNESS * length) / blocks));
 
-  await commands.command(ops.begin, words(data.length, blocks, blockSize, offset), { timeoutMs });
+  await commands.command(ops.begin, words(length, blocks, blockSize, offset), { timeoutMs });
   for (let index = 0; index < blocks; index++) {
     const block = body.subarray(index * blockSize, (index + 1) * blockSize);
     await sendBlock(commands, { op: ops.block, block, index, timeoutMs });
-    // Taken, not yet written: the last block counts when the digest is right.
+    // Taken, not yet written: the last block counts when all is.
     if (index + 1 < blocks) onShare((index + 1) / blocks);
   }
-  // The stub answers before it writes: the error of the last block comes with the next command, which it does not execute.
-  await commands.readRegister(MAGIC_REGISTER, timeoutMs);
-  await commands.command(ops.end, words(1), { timeoutMs: BASE_MS });
+  // The stub answers before it writes. The error of the last block comes with the next command, which is not executed then; this one
+  // also tells when not just so many bytes were written as were announced, be it that the announcement arrived damaged.
+  await commands.command(ops.end, words(1), { timeoutMs });
 }
 
 /** Longest time in which so many bytes are erased and written. */
@@ -125,21 +132,30 @@ export async function readTransfer(
   commands: LoaderCommands,
   { into, offset, onRead }: { into: Uint8Array; offset: number; onRead: (received: number) => void },
 ): Promise<void> {
-  const lineMs = (READ_FRAME * 11_000) / commands.link.baudrate;
+  const { link } = commands;
+  const lineMs = (READ_FRAME * 11_000) / link.baudrate;
   const timeoutMs = 1000 + 2 * lineMs;
   await commands.command(Op.ReadFlash, words(offset, into.length, READ_FRAME, 1), { timeoutMs });
   for (let received = 0; received < into.length;) {
-    const frame = await commands.link.read(timeoutMs);
-    if (frame.length !== Math.min(READ_FRAME, into.length - received)) {
+    const length = Math.min(READ_FRAME, into.length - received);
+    // The stub sends one frame and waits for its acknowledge. Given while the frame comes in, it is there when the frame is out, and the
+    // line never rests. Not for the last one, behind which comes the digest.
+    const ahead = received + length < into.length;
+    if (ahead) {
+      await link.frameBegins(timeoutMs);
+      await commands.sendFrame(words(received + length));
+    }
+    const frame = await link.read(timeoutMs);
+    if (frame.length !== length) {
       throw new DeviceError('bad-reply', `A frame of ${frame.length} bytes came`, { details: { offset } });
     }
     into.set(frame, received);
-    received += frame.length;
-    await commands.sendFrame(words(received));
-    if (received < into.length) onRead(received);
+    received += length;
+    if (!ahead) await commands.sendFrame(words(received));
+    else onRead(received);
   }
   // Left unread it would be in the way of the next command.
-  const digest = await commands.link.read(timeoutMs);
+  const digest = await link.read(timeoutMs);
   if (!equalBytes(digest, md5(into))) {
     throw new DeviceError('read-corrupt', 'What was read differs from what the board sent', {
       details: { offset, length: into.length },

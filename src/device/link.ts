@@ -49,6 +49,7 @@ export class Link extends Transport {
   #dtr = false;
   #rts = false;
   #received = 0;
+  #onFrameBegun: (() => void) | undefined;
 
   /** Gets every byte as it comes, framed or not. */
   onBytes: ((bytes: Uint8Array) => void) | undefined;
@@ -161,6 +162,23 @@ export class Link extends Transport {
     if (ready) return ready;
     return this.#waiters.wait<Uint8Array>(timeout, {
       begin: (resolve) => ({ frame: resolve }),
+      onTimeout: () => new DeviceError('no-reply', `No answer within ${timeout} ms`),
+    });
+  }
+
+  /**
+   * Waits until the first bytes of the next frame are there.
+   *
+   * @throws {DeviceError} as `read`.
+   */
+  async frameBegins(timeout: number): Promise<void> {
+    this.#check();
+    if (this.#frames.length > 0 || this.#decoder.isInside) return;
+    await this.#waiters.wait<void>(timeout, {
+      begin: (resolve) => {
+        this.#onFrameBegun = resolve;
+        return { end: () => (this.#onFrameBegun = undefined) };
+      },
       onTimeout: () => new DeviceError('no-reply', `No answer within ${timeout} ms`),
     });
   }
@@ -342,6 +360,7 @@ export class Link extends Transport {
         this.#received += value.length;
         this.onBytes?.(value);
         this.#decoder.push(value);
+        if (this.#frames.length > 0 || this.#decoder.isInside) this.#onFrameBegun?.();
       }
     } catch (error) {
       return error;

@@ -5,6 +5,7 @@
 import { type Clock } from '#clock.ts';
 import { diagnoseSilence } from './connect-diagnosis.ts';
 import { DeviceError, type DeviceErrorCode, isDeviceError } from './device-error.ts';
+import { CostMeter } from './flash-costs.ts';
 import {
   allowsStub,
   type BoardIdentity,
@@ -60,6 +61,9 @@ const TEXT_LIMIT = 0x4000;
 const USB_OTG_BLOCK = 0x800;
 const STUB_BLOCK = 0x4000;
 
+/** What full-speed USB carries. */
+const USB_BYTES_PER_SECOND = 800_000;
+
 /** What opening a port may end with. */
 const OPEN_ERRORS = [
   'port-in-use-or-missing',
@@ -78,6 +82,7 @@ export class Session {
   readonly holder: PortHolder;
   readonly commands: LoaderCommands;
   readonly usb: PortInfo;
+  readonly meter = new CostMeter();
   /** Whether the stub waits for a command, as far as is known: not in the middle of a transfer, not given up on. */
   inStep = true;
   readonly #options: SessionOptions;
@@ -127,6 +132,7 @@ export class Session {
         await this.#enter();
         const identity = await this.#identifyAndStart();
         await this.#raiseBaud();
+        this.#noteRate();
         return identity;
       } catch (error) {
         if (attempt >= 3 || !isLineError(error)) throw error;
@@ -149,6 +155,7 @@ export class Session {
     if (!answers || !this.commands.isStub) {
       await this.#startOver();
       await this.#raiseBaud();
+      this.#noteRate();
     }
     this.inStep = true;
   }
@@ -158,9 +165,11 @@ export class Session {
     const lower = BAUD_LADDER.find((baud) => baud < this.link.baudrate);
     if (lower === undefined || isNativeUsb(this.usb)) return;
     this.#topBaud = lower;
-    if (await this.#changeBaud(lower)) return;
-    await this.#startOver();
-    await this.#raiseBaud();
+    if (!(await this.#changeBaud(lower))) {
+      await this.#startOver();
+      await this.#raiseBaud();
+    }
+    this.#noteRate();
   }
 
   /**
@@ -190,6 +199,10 @@ export class Session {
     this.holder.dispose();
     this.link.onBytes = undefined;
     await this.link.disconnect();
+  }
+
+  #noteRate(): void {
+    this.meter.setRate(isNativeUsb(this.usb) ? USB_BYTES_PER_SECOND : this.link.baudrate / 10);
   }
 
   async #openAtRomRate(): Promise<void> {

@@ -50,6 +50,11 @@ export class SlipDecoder {
     this.#onFrame = onFrame;
   }
 
+  /** Whether part of a frame has come. */
+  get isInside(): boolean {
+    return this.#started && this.#length > 0;
+  }
+
   /** Forgets a frame begun, and waits for the next border. */
   reset(): void {
     this.#startRun();

@@ -2,6 +2,7 @@
  * What a board holds before anything is changed: boot loader, table, otadata, slots, settings.
  * Reading is lenient; what cannot be understood is reported as such, not thrown.
  */
+import { md5OfBlank, readSparsely } from '#device/blank-digest.ts';
 import { type BoardIdentity } from '#device/identify.ts';
 import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
 import {
@@ -11,7 +12,7 @@ import {
   type ImageHeader,
   looksLikeImage,
 } from '#formats/app-image.ts';
-import { isBlank, textUntilNul, toHex } from '#formats/bytes.ts';
+import { isBlank, textUntilNul } from '#formats/bytes.ts';
 import { DATA_HEADER_SIZE, isDataImage } from '#formats/data-image.ts';
 import { type BootTarget, chooseBootSlot, decodeOtadata, OTADATA_SIZE } from '#formats/otadata.ts';
 import {
@@ -26,7 +27,6 @@ import {
   PARTITION_TABLE_SIZE,
   PartitionType,
 } from '#formats/partition-table.ts';
-import { md5 } from '@noble/hashes/legacy.js';
 import { findNvs, isNvsRow, type NvsState, type ReadFlash, USUAL_NVS } from './board-nvs.ts';
 
 /** A table is looked for in each sector of this range: CONFIG_PARTITION_TABLE_OFFSET moves it up for large boot loaders. */
@@ -90,7 +90,7 @@ export async function readBoardState(
   const empty = { identity, slots: [], moreNvs: [], foreignNvs: [], filled: [], unknown: false, swapped: false };
   if (isLocked(identity)) return { ...empty, flashSize: identity.flashSize ?? 0 };
   const read: ReadFlash = async (offset, length) =>
-    flash.read(offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
+    readSparsely(flash, offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
 
   const state: BoardState = { ...empty, flashSize: flash.size };
   const bootloader = imageHeader(await read(identity.chip.bootloaderOffset, HEAD_SIZE), identity.chip.imageChipId);
@@ -135,14 +135,6 @@ async function readPartitions(
       if (filled || (await flash.md5(offset, size, { signal })) !== md5OfBlank(size)) state.filled.push(partition);
     }
   }
-}
-
-/** MD5 of so many erased bytes. */
-function md5OfBlank(size: number): string {
-  const digest = md5.create();
-  const block = new Uint8Array(SECTOR_SIZE).fill(0xff);
-  for (let left = size; left > 0; left -= block.length) digest.update(block.subarray(0, Math.min(left, block.length)));
-  return toHex(digest.digest());
 }
 
 /** What is in the flash of a secured chip is encrypted, cannot be read, or must not be changed from here anyway. */

@@ -1,13 +1,10 @@
-/**
- * What will be written where, decided before anything is touched, and the one function that carries it out.
- */
-import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
-import { alignUp, hexAddress, toHex } from '#formats/bytes.ts';
+/** What will be written where, decided before anything is touched; `run-flash-plan.ts` carries it out. */
+import { SECTOR_SIZE } from '#device/flash-memory.ts';
+import { alignUp, toHex } from '#formats/bytes.ts';
 import { type Chip } from '#formats/chips.ts';
 import { type Partition } from '#formats/partition-table.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type Objection, type Warning } from './plan-notices.ts';
-import { WorkflowError } from './workflow-error.ts';
 
 /** What a region is to the board. */
 export type FlashRole = 'bootloader' | 'partition-table' | 'otadata' | 'nvs' | 'app' | 'data' | 'other';
@@ -101,61 +98,10 @@ export interface PlanPart {
   warnings?: Warning[];
 }
 
-/** What happens while a plan is carried out. */
-export type FlashStep =
-  | { kind: 'write'; write: FlashWrite; index: number; count: number }
-  | { kind: 'verify'; write: FlashWrite; index: number; count: number };
-
-export interface RunPlanOptions extends JobOptions {
-  onStep?: ((step: FlashStep) => void) | undefined;
-}
-
 /** Bytes that a plan writes, headers and padding included. */
 export const plannedBytes = (plan: FlashPlan): number => plan.writes.reduce((sum, write) => sum + write.data.length, 0);
 
 /** The sectors that a write erases, as `[first byte, byte after the last]`. */
 export function writtenRange({ offset, data }: Pick<FlashWrite, 'offset' | 'data'>): [start: number, end: number] {
   return [offset, alignUp(offset + data.length, SECTOR_SIZE)];
-}
-
-/**
- * Writes every part of `plan`, then has the board compute the MD5 of each once more, when nothing is written any more:
- * a write that damaged an earlier one is found too.
- *
- * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`.
- * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
- * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written, and no settings are lost.
- */
-export async function runFlashPlan(
-  flash: FlashMemory,
-  plan: FlashPlan,
-  { signal, onProgress, onStep }: RunPlanOptions = {},
-): Promise<void> {
-  if (plan.objections.length > 0) {
-    throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
-  }
-  const total = plannedBytes(plan);
-  const count = plan.writes.length;
-  let finished = 0;
-
-  for (const [index, write] of plan.writes.entries()) {
-    signal?.throwIfAborted();
-    onStep?.({ kind: 'write', write, index, count });
-    await flash.write(write.offset, write.data, {
-      signal,
-      onProgress: ({ done }) => onProgress?.({ done: finished + done, total }),
-    });
-    finished += write.data.length;
-    onProgress?.({ done: finished, total });
-  }
-  const lasting = plan.writes.filter(({ transient }) => !transient);
-  for (const [index, write] of lasting.entries()) {
-    onStep?.({ kind: 'verify', write, index, count: lasting.length });
-    const found = await flash.md5(write.offset, write.data.length, { signal });
-    if (found !== write.md5) {
-      throw new WorkflowError('verify-failed', `${write.label} at ${hexAddress(write.offset)} reads back different`, {
-        values: { label: write.label, offset: write.offset },
-      });
-    }
-  }
 }

@@ -4,7 +4,8 @@ import { type ConsoleLine } from '#device/console.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { isUsbOtg } from '#device/reset.ts';
 import { bootExpectation, type BootVerdict, watchBoot } from './boot-watch.ts';
-import { type FlashPlan, runFlashPlan, type RunPlanOptions } from './flash-plan.ts';
+import { type FlashPlan } from './flash-plan.ts';
+import { runFlashPlan, type RunPlanOptions } from './run-flash-plan.ts';
 
 export interface ProvisionRunOptions extends RunPlanOptions {
   /** Leave the board in its loader instead of starting it. */

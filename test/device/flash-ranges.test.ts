@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checkRange, splitRange } from '#device/flash-jobs.ts';
+import { checkRange, splitRange } from '#device/flash-ranges.ts';
 import { flashSizeOfId, isNoFlash } from '#device/identify.ts';
 
 const SIZE = 0x40_0000;
@@ -32,7 +32,7 @@ test.each([
 test('the pieces of a range are the range, and end on the multiples of the unit', () => {
   fc.assert(
     fc.property(fc.nat(100_000), fc.nat(100_000), fc.integer({ min: 500, max: 5000 }), (offset, length, unit) => {
-      const pieces = splitRange(offset, length, unit);
+      const pieces = splitRange({ offset, length }, unit);
       expect(pieces.reduce((sum, piece) => sum + piece.length, 0)).toBe(length);
       let at = offset;
       for (const piece of pieces) {

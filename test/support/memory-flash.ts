@@ -1,10 +1,12 @@
 /** A flash in memory, as true to NOR as a plan needs: writes erase whole sectors. */
+import { TYPICAL_COSTS } from '#device/flash-costs.ts';
 import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
 import { alignUp, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 
 export class MemoryFlash implements FlashMemory {
   readonly bytes: Uint8Array;
+  readonly costs = TYPICAL_COSTS;
   /** Offsets of all writes, in order. */
   readonly writes: number[] = [];
 

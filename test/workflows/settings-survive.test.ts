@@ -8,7 +8,8 @@ import { type NvsEntry } from '#formats/nvs/nvs.ts';
 import { encodePartitionTable, type Partition } from '#formats/partition-table.ts';
 import { boardHints } from '#workflows/board-hints.ts';
 import { readBoardState } from '#workflows/board-state.ts';
-import { type FlashPlan, runFlashPlan } from '#workflows/flash-plan.ts';
+import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { runFlashPlan } from '#workflows/run-flash-plan.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import { MemoryFlash } from '../support/memory-flash.ts';
 import {
@@ -91,7 +92,8 @@ describe.each(SCENARIOS)('settings %s', (_, layout, options) => {
     const whole = new CutFlash(start.length);
     whole.bytes.set(start);
     const plan = await run(whole, options);
-    const sectors = plan.writes.reduce((sum, { data }) => sum + Math.ceil(data.length / 0x1000), 0);
+    const sectors = whole.writes.length;
+    expect(sectors).toBeGreaterThan(10);
     expect(settingsOf(whole, plan)).toEqual(expect.arrayContaining(SETTINGS));
 
     for (let cut = 0; cut < sectors; cut++) {

@@ -4,7 +4,8 @@ import { type Bootloader } from '#device/bootloader.ts';
 import { type ConsoleLine } from '#device/console.ts';
 import { isAbort } from '#messages/error-message.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
-import { type FlashPlan, type FlashStep, plannedBytes } from '#workflows/flash-plan.ts';
+import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
+import { type FlashStep, type PlanProgress } from '#workflows/run-flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
 import { RateMeter } from './rate-meter.ts';
 
@@ -25,14 +26,17 @@ export interface RunParts {
 export interface WriteProgress {
   /** What is done now; nothing before the first write. */
   step?: FlashStep;
-  /** Bytes that the board has acknowledged, of all writes. */
+  /** Bytes of all writes that the flash holds, as far as the board has acknowledged them. */
   done: number;
   total: number;
+  /** The same of those that had to be sent. */
+  sent: number;
+  toSend: number;
   /** Every digest was compared at the end. */
   finished: boolean;
 }
 
-const NOTHING: WriteProgress = { done: 0, total: 0, finished: false };
+const NOTHING: WriteProgress = { done: 0, total: 0, sent: 0, toSend: 0, finished: false };
 /** Milliseconds that lines of the console are collected: a board that crashes again and again prints thousands. */
 const LINES_MS = 60;
 const MAX_LINES = 5000;
@@ -78,7 +82,7 @@ export class ProvisionJob {
       this.verdict = await provision(board, plan, {
         signal,
         onStep: (step) => this.#step(step),
-        onProgress: ({ done, total }) => this.#wrote(done, total),
+        onProgress: (progress) => this.#wrote(progress),
         onRestart: () => this.#restarted(),
         onLine: (line) => this.#addLine(line),
       });
@@ -113,16 +117,16 @@ export class ProvisionJob {
 
   #step(step: FlashStep): void {
     this.phase = step.kind;
-    this.touched = true;
+    this.touched ||= step.kind === 'write' && step.toSend > 0;
     this.progress = { ...this.progress, step };
     if (step.kind === 'verify') this.#forgetRate();
   }
 
-  #wrote(done: number, total: number): void {
-    this.#meter.add(this.#clock.now(), done);
-    this.progress = { ...this.progress, done, total };
+  #wrote(progress: PlanProgress): void {
+    this.#meter.add(this.#clock.now(), progress.sent);
+    this.progress = { ...this.progress, ...progress };
     this.rate = this.#meter.rate;
-    this.secondsLeft = this.#meter.secondsLeft(total);
+    this.secondsLeft = this.#meter.secondsLeft(progress.toSend);
   }
 
   #restarted(): void {

@@ -88,6 +88,7 @@ describe('while a plan is carried out', () => {
     write: plan.writes[index]!,
     index,
     count: plan.writes.length,
+    toSend: plan.writes[index]!.data.length,
   });
 
   test('what was acknowledged is written, what comes later planned, and the current write fills', async () => {

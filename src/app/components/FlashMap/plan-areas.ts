@@ -7,7 +7,8 @@ import {
   PartitionType,
 } from '#formats/partition-table.ts';
 import { type BoardState, isLocked, type SlotState } from '#workflows/board-state.ts';
-import { type BoardItem, type FlashPlan, type FlashStep, type FlashWrite } from '#workflows/flash-plan.ts';
+import { type BoardItem, type FlashPlan, type FlashWrite } from '#workflows/flash-plan.ts';
+import { type FlashStep } from '#workflows/run-flash-plan.ts';
 import { type AreaRole, type FlashArea } from './flash-area.ts';
 
 /** How far a run is: the last `onStep`, and the bytes of the last `onProgress`. */
@@ -77,7 +78,7 @@ function writeStates(plan: FlashPlan, progress: RunProgress | undefined): WriteS
     const order = transient ? -1 : lasting++;
     if (progress?.finished) return { state: 'verified', done: 1 };
     const step = progress?.step;
-    if (!progress || !step) return PLANNED;
+    if (!progress || !step || step.kind === 'compare') return PLANNED;
     if (step.kind === 'verify') return { state: order < step.index ? 'verified' : 'written', done: 1 };
     if (index > step.index) return PLANNED;
     const done = data.length === 0 ? 1 : Math.min(1, Math.max(0, (progress.done - before) / data.length));

@@ -1,0 +1,168 @@
+/**
+ * Where a flash differs from what it is to hold, found by digests that the board itself computes: over blocks first, over their parts
+ * where that costs less than sending what is right already. Digests cost time too, so a flash that differs everywhere is not
+ * looked at everywhere.
+ */
+import { isBlank, toHex } from '#formats/bytes.ts';
+import { md5 } from '@noble/hashes/legacy.js';
+import { type FlashCosts, writeCost } from './flash-costs.ts';
+import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { md5OfBlank } from './blank-digest.ts';
+import { joinRanges, rangesLength, splitRange } from './flash-ranges.ts';
+
+/** Largest block of the first look. */
+const LARGEST_BLOCK = 0x10_0000;
+/** Share of a digest's time that its command may cost on top; where the line answers slowly blocks are larger. */
+const OVERHEAD = 0.15;
+/** Blocks in a row that must differ before only each `STRIDE`th is looked at. */
+const STREAK = 4;
+const STRIDE = 4;
+/** Into how many parts a block is cut that differs. */
+const PARTS = 4;
+/** Bytes from which it pays to ask first whether there is anything at all. */
+const UNWRITTEN_PAYS = 4 * BLOCK_SIZE;
+/** Milliseconds that may go into looking at parts before anything was gained by it, and most that is saved up. */
+const FIRST_CREDIT = 150;
+const MOST_CREDIT = 1000;
+
+export interface DifferenceOptions extends JobOptions {
+  /** Look at everything, down to the last sector, whatever it costs: to name what is broken. */
+  exact?: boolean;
+}
+
+type Digests = Pick<FlashMemory, 'md5' | 'costs'>;
+
+/**
+ * The ranges, in order, in which the flash may differ from `data` at `offset`; everything outside of them is the same.
+ * They begin at sector borders and end there or with the data.
+ */
+export async function findDifferences(
+  flash: Digests,
+  { offset, data }: { offset: number; data: Uint8Array },
+  options: DifferenceOptions = {},
+): Promise<FlashRange[]> {
+  if (data.length === 0) return [];
+  return new Search(flash, { offset, data }, options).run();
+}
+
+class Search {
+  readonly #flash: Digests;
+  readonly #offset: number;
+  readonly #data: Uint8Array;
+  readonly #options: DifferenceOptions;
+  #credit = FIRST_CREDIT;
+  #looked = 0;
+
+  constructor(flash: Digests, { offset, data }: { offset: number; data: Uint8Array }, options: DifferenceOptions) {
+    this.#flash = flash;
+    this.#offset = offset;
+    this.#data = data;
+    this.#options = options;
+  }
+
+  async run(): Promise<FlashRange[]> {
+    const range = { offset: this.#offset, length: this.#data.length };
+    if (await this.#isUnwritten()) {
+      this.#report(this.#data.length);
+      return [range];
+    }
+    const blocks = splitRange(range, firstBlock(this.#flash.costs));
+    const states = await this.#lookAtBlocks(blocks);
+    const found: FlashRange[] = [];
+    for (const [index, block] of blocks.entries()) {
+      if (states[index] === 'same') continue;
+      found.push(...(states[index] === 'differs' ? await this.#refine(block) : [block]));
+    }
+    this.#report(this.#data.length);
+    return this.#options.exact ? joinRanges(found) : chooseRuns(found, range, this.#flash.costs);
+  }
+
+  /** Writing begins at the start: where that is blank and should not be, there is hardly anything behind it to compare. */
+  async #isUnwritten(): Promise<boolean> {
+    const first = this.#data.subarray(0, SECTOR_SIZE);
+    if (this.#options.exact || this.#data.length < UNWRITTEN_PAYS || isBlank(first)) return false;
+    const { signal } = this.#options;
+    return (await this.#flash.md5(this.#offset, first.length, { signal })) === md5OfBlank(first.length);
+  }
+
+  /** What is not looked at is taken to differ: `unknown`. */
+  async #lookAtBlocks(blocks: readonly FlashRange[]): Promise<('same' | 'differs' | 'unknown')[]> {
+    const states = blocks.map((): 'same' | 'differs' | 'unknown' => 'unknown');
+    const look = async (index: number): Promise<boolean> => {
+      const same = await this.#isSame(blocks[index]!);
+      states[index] = same ? 'same' : 'differs';
+      return same;
+    };
+    let streak = 0;
+    for (let index = 0; index < blocks.length; index++) {
+      const skips = streak >= STREAK && index % STRIDE !== STRIDE - 1 && index < blocks.length - 1;
+      if (skips && !this.#options.exact) continue;
+      if (!(await look(index))) {
+        streak++;
+        continue;
+      }
+      streak = 0;
+      // Those that were passed over before it may be the same as well.
+      for (let back = index - 1; back >= 0 && states[back] === 'unknown'; back--) if (!(await look(back))) break;
+    }
+    return states;
+  }
+
+  /** The parts of a block that differ, as long as looking for them pays. */
+  async #refine(block: FlashRange): Promise<FlashRange[]> {
+    if (block.length <= SECTOR_SIZE) return [block];
+    const { costs } = this.#flash;
+    const parts = splitRange(block, Math.max(SECTOR_SIZE, nextPowerOfTwo(block.length) / PARTS));
+    const price = parts.length * costs.roundTrip + block.length * costs.md5;
+    if (!this.#options.exact && (price > this.#credit || price > writeCost(block, costs) / 2)) return [block];
+    const differing: FlashRange[] = [];
+    for (const part of parts) if (!(await this.#isSame(part))) differing.push(part);
+    const gained = writeCost(block, costs) - differing.reduce((sum, part) => sum + writeCost(part, costs), 0);
+    this.#credit = Math.min(MOST_CREDIT, this.#credit - price + Math.max(0, gained));
+    // All parts the same: the digest of the whole arrived wrong, or a part was mended meanwhile. Nothing to be done.
+    const found: FlashRange[] = [];
+    for (const part of differing) found.push(...(await this.#refine(part)));
+    return found;
+  }
+
+  async #isSame({ offset, length }: FlashRange): Promise<boolean> {
+    const { signal } = this.#options;
+    const from = offset - this.#offset;
+    const wanted = toHex(md5(this.#data.subarray(from, from + length)));
+    const same = (await this.#flash.md5(offset, length, { signal })) === wanted;
+    this.#looked = Math.max(this.#looked, from + length);
+    this.#report(this.#looked);
+    return same;
+  }
+
+  #report(done: number): void {
+    this.#options.onProgress?.({ done, total: this.#data.length });
+  }
+}
+
+/** Bytes of the first look's blocks: as small as a command's own cost allows. */
+function firstBlock({ roundTrip, md5: perByte }: FlashCosts): number {
+  let size = BLOCK_SIZE;
+  while (size < LARGEST_BLOCK && roundTrip > OVERHEAD * size * perByte) size *= 2;
+  return size;
+}
+
+const nextPowerOfTwo = (value: number): number => 2 ** Math.ceil(Math.log2(value));
+
+/** Differing sectors as ranges to write; in each block of 64 KiB either those sectors or all of it, whichever is faster. */
+function chooseRuns(found: readonly FlashRange[], whole: FlashRange, costs: FlashCosts): FlashRange[] {
+  const chosen: FlashRange[] = [];
+  for (const block of splitRange(whole, BLOCK_SIZE)) {
+    const inside = joinRanges(
+      found.flatMap(({ offset, length }) => {
+        const start = Math.max(offset, block.offset);
+        const end = Math.min(offset + length, block.offset + block.length);
+        return end > start ? [{ offset: start, length: end - start }] : [];
+      }),
+    );
+    const apart = inside.reduce((sum, range) => sum + writeCost(range, costs), 0);
+    const isWhole = rangesLength(inside) === block.length;
+    chosen.push(...(inside.length > 0 && (isWhole || writeCost(block, costs) < apart) ? [block] : inside));
+  }
+  return joinRanges(chosen);
+}

@@ -1,0 +1,125 @@
+/** The one function that carries out a plan. */
+import { findDifferences } from '#device/flash-differences.ts';
+import { type FlashMemory, type FlashRange, type JobOptions, type Progress } from '#device/flash-memory.ts';
+import { rangesLength } from '#device/flash-ranges.ts';
+import { hexAddress } from '#formats/bytes.ts';
+import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
+import { type FlashPlan, type FlashRole, type FlashWrite, plannedBytes } from './flash-plan.ts';
+import { WorkflowError } from './workflow-error.ts';
+
+/** What happens while a plan is carried out. */
+export type FlashStep =
+  | { kind: 'compare' }
+  | { kind: 'write'; write: FlashWrite; index: number; count: number; toSend: number }
+  | { kind: 'verify'; write: FlashWrite; index: number; count: number };
+
+/** `done` of `total` bytes of the plan are in the flash. Of those that had to be sent, `sent` of `toSend` are acknowledged. */
+export interface PlanProgress extends Progress {
+  sent: number;
+  toSend: number;
+}
+
+export interface RunPlanOptions extends Pick<JobOptions, 'signal'> {
+  onProgress?: ((progress: PlanProgress) => void) | undefined;
+  onStep?: ((step: FlashStep) => void) | undefined;
+  /** What was compared already. Without it the flash is compared first. */
+  comparison?: FlashComparison | undefined;
+  /** Send everything, whatever the flash holds. */
+  full?: boolean | undefined;
+}
+
+/** What is too long to be hashed twice: it is verified when all is written, as everything is. */
+const BULK_BYTES = 0x2_0000;
+const BULK_ROLES: ReadonlySet<FlashRole> = new Set<FlashRole>(['app', 'data', 'other']);
+const isBulk = ({ role, data }: FlashWrite): boolean => BULK_ROLES.has(role) && data.length > BULK_BYTES;
+/** How often what reads back different at the end is written again. */
+const MENDINGS = 2;
+
+/**
+ * Writes what the flash does not hold yet of `plan`, then has the board compute the MD5 of each part, when nothing is written any
+ * more: a write that damaged an earlier one is found too. What differs then is written again, and named if it differs still.
+ *
+ * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`.
+ * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
+ * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written, and no settings are lost.
+ */
+export async function runFlashPlan(flash: FlashMemory, plan: FlashPlan, options: RunPlanOptions = {}): Promise<void> {
+  if (plan.objections.length > 0) {
+    throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
+  }
+  const comparison = await comparisonFor(flash, plan, options);
+  await writeAll(flash, plan, { ...options, comparison });
+  // With nothing written the comparison was the verification.
+  await verifyAll(flash, plan, { ...options, unchanged: comparison.bytesToSend(plan) === 0 });
+}
+
+async function comparisonFor(
+  flash: FlashMemory,
+  plan: FlashPlan,
+  { comparison, full, signal, onStep }: RunPlanOptions,
+): Promise<FlashComparison> {
+  if (full) return EVERYTHING;
+  if (comparison) return comparison;
+  onStep?.({ kind: 'compare' });
+  return compareWithFlash(flash, plan, { signal });
+}
+
+async function writeAll(
+  flash: FlashMemory,
+  plan: FlashPlan,
+  { comparison, signal, onStep, onProgress }: RunPlanOptions & { comparison: FlashComparison },
+): Promise<void> {
+  const total = plannedBytes(plan);
+  const toSend = comparison.bytesToSend(plan);
+  const count = plan.writes.length;
+  let finished = 0;
+  let sent = 0;
+  for (const [index, write] of plan.writes.entries()) {
+    signal?.throwIfAborted();
+    const ranges = comparison.rangesOf(write);
+    onStep?.({ kind: 'write', write, index, count, toSend: rangesLength(ranges) });
+    let same = write.data.length - rangesLength(ranges);
+    for (const range of ranges) {
+      const onRange = ({ done }: Progress): void =>
+        onProgress?.({ done: finished + same + done, total, sent: sent + done, toSend });
+      await flash.write(range.offset, bytesOf(write, range), {
+        signal,
+        verify: !isBulk(write),
+        onProgress: onRange,
+      });
+      same += range.length;
+      sent += range.length;
+    }
+    finished += write.data.length;
+    onProgress?.({ done: finished, total, sent, toSend });
+  }
+}
+
+async function verifyAll(
+  flash: FlashMemory,
+  plan: FlashPlan,
+  { signal, onStep, unchanged }: RunPlanOptions & { unchanged: boolean },
+): Promise<void> {
+  const lasting = plan.writes.filter(({ transient }) => !transient);
+  for (const [index, write] of lasting.entries()) {
+    onStep?.({ kind: 'verify', write, index, count: lasting.length });
+    if (unchanged) continue;
+    for (let mending = 0; (await flash.md5(write.offset, write.data.length, { signal })) !== write.md5; mending++) {
+      const [first, ...more] = await findDifferences(flash, write, { signal, exact: true });
+      if (mending >= MENDINGS) throw readsBackDifferent(write, first);
+      for (const range of first ? [first, ...more] : []) {
+        await flash.write(range.offset, bytesOf(write, range), { signal });
+      }
+    }
+  }
+}
+
+const bytesOf = ({ offset, data }: FlashWrite, range: FlashRange): Uint8Array =>
+  data.subarray(range.offset - offset, range.offset - offset + range.length);
+
+function readsBackDifferent({ label, offset }: FlashWrite, first: FlashRange | undefined): WorkflowError {
+  const at = first?.offset ?? offset;
+  return new WorkflowError('verify-failed', `${label} at ${hexAddress(at)} reads back different`, {
+    values: { label, offset: at },
+  });
+}
