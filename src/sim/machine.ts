@@ -27,9 +27,13 @@ export interface Machine {
 export interface LoaderMachine extends Machine {
   readonly memory: ChipMemory;
   readonly efuses: Efuses;
+  /** Bytes a millisecond of the MD5 command; undefined: the loader's own. */
+  readonly md5Rate: number | undefined;
+  /** Milliseconds that a program waits which wants to send when the transmitter's buffer is full. */
+  readonly sendingMs: number;
   /** Sets the divider of the UART, reckoned with that clock: what is sent and received from now on has this rate. */
   setBaud(baud: number, hertz: number): void;
-  /** Takes the rate of the host, as the ROM does with the first SYNC it hears. */
+  /** Takes the rate of the host, as the ROM does with the first bytes that it hears, if it can measure that one. */
   matchBaud(): void;
   /** Replaces the running program, which is stopped. */
   start(program: Program): void;

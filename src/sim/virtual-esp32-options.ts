@@ -3,7 +3,7 @@ import { type Clock } from '#clock.ts';
 import { type EfuseSettings } from '#sim/board/efuses.ts';
 import { type FaultInjector } from './faults.ts';
 import { type Machine, type Program, type ResetReason, type SimNetwork } from './machine.ts';
-import { type NorFlash } from '#sim/board/nor-flash.ts';
+import { type FlashTimes, type NorFlash } from '#sim/board/nor-flash.ts';
 import { type Wiring } from '#sim/board/reset-circuit.ts';
 
 export type StartFirmware = (machine: Machine, reason: ResetReason) => Program;
@@ -19,6 +19,10 @@ export interface VirtualEsp32Options {
   readonly flashSize?: number;
   /** Flash with its content; bytes are used in place. */
   readonly flash?: Uint8Array | NorFlash;
+  /** Busy times of the flash where they differ from a typical chip's; without effect on a `NorFlash` that is handed in. */
+  readonly flashTimes?: Partial<FlashTimes>;
+  /** Bytes a millisecond of the MD5 command, by any loader; each has its own unless told otherwise. */
+  readonly md5Rate?: number;
   /** The three bytes of the JEDEC id as one number, first byte lowest; 0 or FFFFFF for a flash that does not answer. */
   readonly flashId?: number;
   readonly efuses?: EfuseSettings;
@@ -36,6 +40,15 @@ export interface VirtualEsp32Options {
   readonly crystalMhz?: 26 | 40;
   /** Highest rate that adapter and cable carry; above it all is garbage. */
   readonly maxBaud?: number;
+  /** Milliseconds that every byte spends in adapter and driver, either way. */
+  readonly latency?: number;
+  /** Bytes a millisecond of native USB. */
+  readonly usbRate?: number;
+  /**
+   * Highest rate that the ROM measures on the first bytes after a reset, and then takes for its own; 921600 unless told
+   * otherwise. `false`: it stays with the rate of its texts.
+   */
+  readonly autobaud?: number | false;
   readonly faults?: FaultInjector;
   /** No time passes on the line, and the rates do not matter. */
   readonly instantLine?: boolean;

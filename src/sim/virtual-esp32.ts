@@ -29,8 +29,10 @@ export interface BoardListener {
 
 /** From the end of a reset until the ROM says something. */
 const ROM_START_MS = 25;
-/** Bytes that wait in the UART while the ROM starts. */
+/** Bytes that wait in the UART, either way. */
 const FIFO_SIZE = 128;
+/** Highest rate that a ROM measures; careful, as no document names one. */
+const AUTOBAUD_LIMIT = 921_600;
 /** Size code of a JEDEC id for 1 MB; each doubling adds one. */
 const ID_OF_1MB = 0x14;
 
@@ -41,6 +43,7 @@ export class VirtualEsp32 implements LoaderMachine {
   readonly efuses: Efuses;
   readonly memory: ChipMemory;
   readonly network: SimNetwork;
+  readonly md5Rate: number | undefined;
   readonly wiring: Wiring;
   readonly line: SerialLine;
   readonly faults: FaultInjector;
@@ -65,7 +68,8 @@ export class VirtualEsp32 implements LoaderMachine {
     this.chip = simChip(options.chip);
     this.clock = options.clock;
     const { flash = options.flashSize ?? 0x40_0000 } = options;
-    this.flash = flash instanceof NorFlash ? flash : new NorFlash(flash);
+    this.flash = flash instanceof NorFlash ? flash : new NorFlash(flash, options.flashTimes);
+    this.md5Rate = options.md5Rate;
     this.efuses = burnEfuses(this.chip, options.efuses);
     this.memory = new ChipMemory(this.chip, { fixed: this.#registers(), flashId: options.flashId ?? this.#flashId() });
     this.memory.onWatchdog = (ms) => this.#setWatchdog(ms);
@@ -79,6 +83,8 @@ export class VirtualEsp32 implements LoaderMachine {
       clock: this.clock,
       kind,
       ...(options.maxBaud === undefined ? {} : { maxBaud: options.maxBaud }),
+      ...(options.latency === undefined ? {} : { latency: options.latency }),
+      ...(options.usbRate === undefined ? {} : { usbRate: options.usbRate }),
       deliver: (direction, bytes) => this.#deliver(direction, bytes),
     });
     this.#bus = new BusPresence(this.clock, () => this.#left());
@@ -202,6 +208,10 @@ export class VirtualEsp32 implements LoaderMachine {
     if (this.present) this.line.send('to-host', data);
   }
 
+  get sendingMs(): number {
+    return this.line.unsentMs('to-host', FIFO_SIZE);
+  }
+
   reset(reason: ResetReason): void {
     if (!this.#powered) return;
     this.#stopProgram();
@@ -218,7 +228,9 @@ export class VirtualEsp32 implements LoaderMachine {
   }
 
   matchBaud(): void {
+    const { autobaud = AUTOBAUD_LIMIT } = this.#options;
     if (this.line.hostFollows || this.line.hostBaud === this.line.deviceBaud) return;
+    if (autobaud === false || this.line.hostBaud > autobaud) return;
     this.setBaud(this.line.hostBaud, (this.#options.crystalMhz ?? 40) * 1_000_000);
   }
 

@@ -72,6 +72,29 @@ test('native USB knows no rate and is fast', async () => {
   expect(arrived.at(-1)!.at).toBeLessThan(5);
 });
 
+test.each([1, 16])('every byte spends %i ms in the adapter, whether the wire was busy or not', async (latency) => {
+  const { clock, line, arrived } = makeLine({ latency });
+  const byteMs = 10_000 / 115_200;
+  line.send('to-host', Uint8Array.of(1));
+  await clock.advance(latency / 2);
+  line.send('to-host', Uint8Array.of(2));
+  await clock.advance(100);
+  expect(arrived.map(({ at }) => at)).toEqual([
+    expect.closeTo(latency + byteMs),
+    expect.closeTo(1.5 * latency + byteMs),
+  ]);
+});
+
+test('tells when the sender has room again', async () => {
+  const { clock, line } = makeLine({ kind: 'usb', usbRate: 10, latency: 50 });
+  line.send('to-host', data);
+  expect(line.unsentMs('to-host', 0)).toBe(200);
+  expect(line.unsentMs('to-host', 500)).toBe(150);
+  await clock.advance(180);
+  expect(line.unsentMs('to-host', 500)).toBe(0);
+  expect(line.queued('to-host')).toBeGreaterThan(500);
+});
+
 test('an instant line takes no time', async () => {
   const { clock, line, all } = makeLine({ kind: 'instant' });
   line.send('to-device', data);

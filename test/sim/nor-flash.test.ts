@@ -29,6 +29,13 @@ describe('a NOR flash', () => {
     expect(flash.program(0xff, new Uint8Array(2))).toBe(2 * FLASH_TIMES.page);
   });
 
+  test('takes other times when told so', () => {
+    const flash = new NorFlash(0x10_0000, { page: 0.5, block: 7 });
+    expect(flash.program(0, new Uint8Array(0x400))).toBe(2);
+    expect(flash.erase(0, 0x1_1000)).toBe(7 + FLASH_TIMES.sector);
+    expect(flash.eraseChip()).toBe(FLASH_TIMES.chipPerMegabyte);
+  });
+
   test('ignores the address bits it does not have when it erases, and drops what it cannot program', () => {
     const flash = new NorFlash(new Uint8Array(0x2_0000));
     flash.erase(0x2_1000, 0x1000);

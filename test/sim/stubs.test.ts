@@ -54,20 +54,6 @@ describe('the stub of esptool-js', () => {
     expect([...stub.board.flash.bytes.subarray(0x13fe, 0x1802)]).toEqual([...fill(0x402, 1), 0xff, 0xff]);
   });
 
-  test('skips the erase of what is blank, and so takes less time', async () => {
-    const stub = await new LoaderBench().start('esptool-js');
-    const begin = encodeSlip(wordRequest(0x02, 0x1_0000, 4, 0x4000, 0x10_0000));
-    stub.board.hostWrites(begin);
-    await stub.clock.advance(5);
-    expect(stub.take().length).toBeGreaterThan(0);
-    stub.board.flash.bytes[0x10_8000] = 0;
-    stub.board.hostWrites(begin);
-    await stub.clock.advance(5);
-    expect(stub.take().length).toBe(0);
-    await stub.clock.advance(200);
-    expect(stub.take().length).toBeGreaterThan(0);
-  });
-
   test('reports a stream that is cut off with the last announced block', async () => {
     const stub = await new LoaderBench().start('esptool-js');
     const stream = deflateSync(Uint8Array.from({ length: 9000 }, (_, index) => (index * index) >> 3));

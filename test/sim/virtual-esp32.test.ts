@@ -144,6 +144,47 @@ describe('the line', () => {
     expect(decodeAnswers(take()).length).toBe(0);
   });
 
+  test.each<{ what: string; baud: number; autobaud?: number | false }>([
+    { what: 'above what it can measure', baud: 1_500_000 },
+    { what: 'above the limit that it is given', baud: 460_800, autobaud: 230_400 },
+    { what: 'at all, when told so', baud: 460_800, autobaud: false },
+  ])('the ROM does not measure a rate $what', async ({ baud, ...options }) => {
+    const { clock, board, take } = makeBoard({ boot: 'download', ...options });
+    await clock.advance(100);
+    board.setHostBaud(baud);
+    for (let count = 0; count < 4; count++) {
+      board.hostWrites(encodeSlip(SYNC));
+      await clock.advance(100);
+    }
+    board.setHostBaud(115_200);
+    take();
+    board.hostWrites(encodeSlip(SYNC));
+    await clock.advance(100);
+    expect(decodeAnswers(take()).length).toBe(8);
+  });
+
+  test('a host may start at 921600, but the texts of the ROM come at 115200, after a reset too', async () => {
+    const { clock, board, text, take } = makeBoard({ boot: 'download' });
+    board.setHostBaud(921_600);
+    await clock.advance(100);
+    expect(text()).not.toContain('waiting');
+    for (let resets = 0; resets < 2; resets++) {
+      for (let count = 0; count < 2; count++) {
+        take();
+        board.hostWrites(encodeSlip(SYNC));
+        await clock.advance(100);
+      }
+      expect(decodeAnswers(take()).length).toBe(8);
+      board.pressReset();
+      await clock.advance(100);
+      expect(text()).not.toContain('waiting');
+    }
+    board.setHostBaud(115_200);
+    board.pressReset();
+    await clock.advance(100);
+    expect(text()).toContain('waiting for download');
+  });
+
   test('CHANGE_BAUDRATE answers at the old rate and goes on at the new one', async () => {
     const { clock, board, take } = makeBoard({ boot: 'download' });
     await clock.advance(100);

@@ -12,12 +12,16 @@ export interface LineOptions {
   readonly kind: 'uart' | 'usb' | 'instant';
   /** Rates above it give garbage. */
   readonly maxBaud?: number;
+  /** Milliseconds that every byte spends in the adapter and the host's driver, either way; 1 unless told otherwise. */
+  readonly latency?: number;
+  /** Bytes a millisecond of a native USB line. */
+  readonly usbRate?: number;
   readonly deliver: (direction: Direction, bytes: Uint8Array) => void;
 }
 
 /** Bytes a millisecond of a full-speed USB serial function. */
 const USB_RATE = 800;
-/** What an adapter and the host's driver take to pass on the first byte. */
+/** One frame of full-speed USB. */
 const USB_LATENCY_MS = 1;
 /** How long bytes are collected before they are passed on. */
 const SLICE_MS = 4;
@@ -27,6 +31,8 @@ const TOLERANCE = 0.035;
 interface Piece {
   bytes: Uint8Array;
   baud: number;
+  /** When its first byte goes on the wire. */
+  at: number;
 }
 
 export class SerialLine {
@@ -40,19 +46,24 @@ export class SerialLine {
   constructor(options: LineOptions) {
     this.#options = options;
     const pipe = (direction: Direction): Pipe =>
-      new Pipe(options, (piece) => options.deliver(direction, this.#received(direction, piece)));
+      new Pipe(options, (bytes, baud) => options.deliver(direction, this.#received(direction, bytes, baud)));
     this.#pipes = { 'to-device': pipe('to-device'), 'to-host': pipe('to-host') };
   }
 
   /** Queues a copy of the bytes at the sender's present rate. */
   send(direction: Direction, bytes: Uint8Array): void {
     const baud = direction === 'to-device' && !this.hostFollows ? this.hostBaud : this.deviceBaud;
-    this.#pipes[direction].push({ bytes: bytes.slice(), baud });
+    this.#pipes[direction].push(bytes.slice(), baud);
   }
 
   /** Bytes that have not arrived yet. */
   queued(direction: Direction): number {
     return this.#pipes[direction].queued;
+  }
+
+  /** Milliseconds until no more than `limit` bytes wait in the sender; those that are on their way do not count. */
+  unsentMs(direction: Direction, limit: number): number {
+    return this.#pipes[direction].unsentMs(limit);
   }
 
   /** Resolves when no more than `limit` bytes are under way, or when they are thrown away. */
@@ -65,7 +76,7 @@ export class SerialLine {
     this.#pipes[direction].discard();
   }
 
-  #received(direction: Direction, { bytes, baud }: Piece): Uint8Array {
+  #received(direction: Direction, bytes: Uint8Array, baud: number): Uint8Array {
     const receiver = direction === 'to-device' ? this.deviceBaud : this.hostBaud;
     const { kind, maxBaud = Infinity } = this.#options;
     if (kind !== 'uart' || this.hostFollows || (Math.abs(baud - receiver) <= receiver * TOLERANCE && baud <= maxBaud))
@@ -74,25 +85,37 @@ export class SerialLine {
   }
 }
 
-/** One direction: a queue that is emptied slice by slice. */
+/** One direction: a wire that sends one byte after the other, and behind it a delay that is the same for all. */
 class Pipe {
   queued = 0;
   readonly #options: LineOptions;
-  readonly #deliver: (piece: Piece) => void;
+  readonly #latency: number;
+  readonly #deliver: (bytes: Uint8Array, baud: number) => void;
   #pieces: Piece[] = [];
+  /** When the wire will have sent all that is queued, and the rate of the last of it. */
+  #free = 0;
+  #lastRate = Infinity;
   #cancel: (() => void) | undefined;
   #waiters: { limit: number; resolve: () => void }[] = [];
 
-  constructor(options: LineOptions, deliver: (piece: Piece) => void) {
+  constructor(options: LineOptions, deliver: (bytes: Uint8Array, baud: number) => void) {
     this.#options = options;
+    this.#latency = options.kind === 'instant' ? 0 : (options.latency ?? USB_LATENCY_MS);
     this.#deliver = deliver;
   }
 
-  push(piece: Piece): void {
-    if (piece.bytes.length === 0) return;
-    this.#pieces.push(piece);
-    this.queued += piece.bytes.length;
-    if (!this.#cancel) this.#pump(this.#options.kind === 'instant' ? 0 : USB_LATENCY_MS);
+  push(bytes: Uint8Array, baud: number): void {
+    if (bytes.length === 0) return;
+    const at = Math.max(this.#free, this.#options.clock.now());
+    this.#lastRate = this.#rate(baud);
+    this.#free = at + bytes.length / this.#lastRate;
+    this.#pieces.push({ bytes, baud, at });
+    this.queued += bytes.length;
+    if (!this.#cancel) this.#pump();
+  }
+
+  unsentMs(limit: number): number {
+    return Math.max(0, this.#free - limit / this.#lastRate - this.#options.clock.now());
   }
 
   whenBelow(limit: number): Promise<void> {
@@ -103,12 +126,13 @@ class Pipe {
   discard(): void {
     this.#pieces = [];
     this.queued = 0;
+    this.#free = 0;
     this.#cancel?.();
     this.#cancel = undefined;
     this.#wake();
   }
 
-  #pump(latency: number): void {
+  #pump(): void {
     const next = this.#pieces[0];
     if (!next) {
       this.#cancel = undefined;
@@ -118,11 +142,13 @@ class Pipe {
     const length = Math.max(1, Math.min(next.bytes.length, Math.ceil(rate * SLICE_MS)));
     const slice = next.bytes.subarray(0, length);
     next.bytes = next.bytes.subarray(length);
+    next.at += length / rate;
     if (next.bytes.length === 0) this.#pieces.shift();
-    this.#cancel = this.#options.clock.after(latency + (rate === Infinity ? 0 : length / rate), () => {
+    const arrivesIn = next.at + this.#latency - this.#options.clock.now();
+    this.#cancel = this.#options.clock.after(Math.max(arrivesIn, 0), () => {
       this.queued -= length;
-      this.#pump(0);
-      this.#deliver({ bytes: slice, baud: next.baud });
+      this.#pump();
+      this.#deliver(slice, next.baud);
       this.#wake();
     });
   }
@@ -130,7 +156,7 @@ class Pipe {
   /** Bytes a millisecond. */
   #rate(baud: number): number {
     if (this.#options.kind === 'instant') return Infinity;
-    return this.#options.kind === 'usb' ? USB_RATE : baud / 10_000;
+    return this.#options.kind === 'usb' ? (this.#options.usbRate ?? USB_RATE) : baud / 10_000;
   }
 
   #wake(): void {

@@ -1,6 +1,6 @@
 /**
- * A NOR flash chip: erasing sets bits, programming only clears them. Every operation returns how long a real chip
- * of the W25Q class is busy with it (typical figures of its data sheet), so that modelled time passes.
+ * A NOR flash chip: erasing sets bits, programming only clears them. Every operation returns how long the chip is busy with
+ * it, so that modelled time passes: a real one of the W25Q class by the typical figures of its data sheet, unless told otherwise.
  */
 import { alignDown, alignUp } from '#formats/bytes.ts';
 
@@ -10,8 +10,16 @@ export const FLASH_SECTOR = 0x1000;
 export const FLASH_BLOCK = 0x1_0000;
 const PAGE = 0x100;
 
-/** Typical busy times in milliseconds: 256-byte page, 4 KB sector, 64 KB block, and a chip erase per megabyte. */
-export const FLASH_TIMES = { page: 0.6, sector: 45, block: 150, chipPerMegabyte: 2500 } as const;
+/** Busy times in milliseconds: 256-byte page, 4 KB sector, 64 KB block, and a chip erase per megabyte. */
+export interface FlashTimes {
+  readonly page: number;
+  readonly sector: number;
+  readonly block: number;
+  readonly chipPerMegabyte: number;
+}
+
+/** Those that are typical. */
+export const FLASH_TIMES: FlashTimes = { page: 0.6, sector: 45, block: 150, chipPerMegabyte: 2500 };
 
 interface Operation {
   readonly offset: number;
@@ -27,10 +35,12 @@ export class NorFlash {
   generation = 0;
   /** Called when an operation starts, for faults. */
   onOperation: (() => void) | undefined;
+  readonly #times: FlashTimes;
   #last: Operation | undefined;
 
   /** A blank chip of that many bytes (a power of two), or one that lives in `bytes`, without a copy. */
-  constructor(content: number | Uint8Array) {
+  constructor(content: number | Uint8Array, times: Partial<FlashTimes> = {}) {
+    this.#times = { ...FLASH_TIMES, ...times };
     this.bytes = typeof content === 'number' ? new Uint8Array(content).fill(0xff) : content;
     this.size = this.bytes.length;
     if (this.size < FLASH_BLOCK || (this.size & (this.size - 1)) !== 0) {
@@ -42,7 +52,7 @@ export class NorFlash {
    * Erases all sectors that touch the range, 64 KB blocks where they fit. The chip ignores the address bits that it does
    * not have: what lies beyond its end is erased at its start.
    *
-   * @returns milliseconds of a typical chip.
+   * @returns milliseconds that the chip is busy.
    */
   erase(offset: number, length: number): number {
     let busy = 0;
@@ -51,22 +61,22 @@ export class NorFlash {
       const wholeBlock = at % FLASH_BLOCK === 0 && end - at >= FLASH_BLOCK;
       const unit = wholeBlock ? FLASH_BLOCK : FLASH_SECTOR;
       this.#eraseUnit(at % this.size, unit);
-      busy += wholeBlock ? FLASH_TIMES.block : FLASH_TIMES.sector;
+      busy += wholeBlock ? this.#times.block : this.#times.sector;
       at += unit;
     }
     return busy;
   }
 
-  /** Erases everything. @returns milliseconds of a typical chip. */
+  /** Erases everything. @returns milliseconds that the chip is busy. */
   eraseChip(): number {
     for (let at = 0; at < this.size; at += FLASH_BLOCK) this.#eraseUnit(at, FLASH_BLOCK);
-    return (FLASH_TIMES.chipPerMegabyte * this.size) / 0x10_0000;
+    return (this.#times.chipPerMegabyte * this.size) / 0x10_0000;
   }
 
   /**
    * Clears the bits that are 0 in `data`. What would lie beyond the end of the chip is dropped.
    *
-   * @returns milliseconds of a typical chip.
+   * @returns milliseconds that the chip is busy.
    */
   program(offset: number, data: Uint8Array): number {
     const end = Math.min(offset + data.length, this.size);
@@ -79,7 +89,7 @@ export class NorFlash {
       }
       at = stop;
     }
-    return FLASH_TIMES.page * (Math.ceil(end / PAGE) - Math.floor(offset / PAGE));
+    return this.#times.page * (Math.ceil(end / PAGE) - Math.floor(offset / PAGE));
   }
 
   /** Whether every byte of the range is FF; the range is cut at the end of the chip. */

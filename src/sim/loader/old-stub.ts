@@ -3,12 +3,13 @@
  * tasmota-webserial-esptool. Unlike the newer one it reports a write error with the next data block only, refuses
  * five words of BEGIN, sends several frames of READ_FLASH ahead, and reboots at FLASH_END 0.
  */
-import { alignDown, alignUp, concatBytes, readU32 } from '#formats/bytes.ts';
+import { concatBytes, readU32 } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
+import { BusyFlash, TransferErase } from './busy-flash.ts';
 import { Inflater } from './inflate.ts';
 import { DATA_HEADER_SIZE, HEADER_SIZE, Op, dataChecksum, encodeAnswer, registerWrites, word } from './loader-frame.ts';
 import { type LoaderMachine, type Program } from '#sim/machine.ts';
-import { FLASH_BLOCK, FLASH_SECTOR, type NorFlash } from '#sim/board/nor-flash.ts';
+import { FLASH_SECTOR } from '#sim/board/nor-flash.ts';
 import { RomFrames } from './rom-frames.ts';
 import { encodeSlip } from './slip.ts';
 import { Worker, type Work } from './work.ts';
@@ -48,36 +49,29 @@ const LENGTHS: Readonly<Record<number, readonly [length: number, code: number]>>
   [Op.ReadFlash]: [16, Code.Plain],
 };
 
-/** Erases lazily from the sector of the offset on, and counts down what was announced. */
+/** Erases as the newer stub does, but for what BEGIN starts and for blank sectors; counts down what was announced. */
 class OldTransfer {
-  readonly #flash: NorFlash;
+  readonly #flash: BusyFlash;
+  readonly #erase: TransferErase;
   readonly inflater: Inflater;
   readonly windows: Uint8Array[] = [];
   remaining: number;
   error: number = Code.Ok;
   #writeAt: number;
-  #erasedTo: number;
-  readonly #eraseEnd: number;
 
-  constructor(flash: NorFlash, size: number, offset: number) {
+  constructor(flash: BusyFlash, size: number, offset: number) {
     this.#flash = flash;
+    this.#erase = new TransferErase(flash, { offset, size }, false);
     this.remaining = size;
     this.#writeAt = offset;
-    this.#erasedTo = alignDown(offset, FLASH_SECTOR);
-    this.#eraseEnd = alignUp(offset + size, FLASH_SECTOR);
     this.inflater = new Inflater((bytes) => this.windows.push(bytes.slice()));
   }
 
   *write(data: Uint8Array): Work {
     const part = data.subarray(0, this.remaining);
-    while (this.#erasedTo < Math.min(this.#writeAt + part.length, this.#eraseEnd)) {
-      const at = this.#erasedTo;
-      const unit = at % FLASH_BLOCK === 0 && this.#eraseEnd - at >= FLASH_BLOCK ? FLASH_BLOCK : FLASH_SECTOR;
-      this.#erasedTo += unit;
-      yield this.#flash.erase(at, unit);
-    }
-    if (this.#writeAt + part.length > this.#flash.size) this.error = Code.FlashFailed;
-    else yield this.#flash.program(this.#writeAt, part);
+    yield* this.#erase.reach(this.#writeAt + part.length);
+    if (this.#writeAt + part.length > this.#flash.chip.size) this.error = Code.FlashFailed;
+    else yield* this.#flash.program(this.#writeAt, part);
     this.#writeAt += part.length;
     this.remaining -= part.length;
   }
@@ -86,9 +80,11 @@ class OldTransfer {
     if (this.inflater.status !== 'more') return;
     this.inflater.push(data);
     for (const window of this.windows.splice(0)) {
+      this.#erase.startNext();
       yield INFLATE_MS;
       yield* this.write(window);
     }
+    this.#erase.startNext();
     const status: Inflater['status'] = this.inflater.status;
     if (status === 'more') return;
     yield* this.write(this.inflater.window.slice(0, this.inflater.filled));
@@ -100,6 +96,7 @@ class OldTransfer {
 export class OldStub implements Program {
   readonly #machine: LoaderMachine;
   readonly #worker: Worker;
+  readonly #flash: BusyFlash;
   readonly #frames = new RomFrames((frame) => this.#arrived(frame));
   readonly #waiting: Uint8Array[] = [];
   #transfer: OldTransfer | undefined;
@@ -109,6 +106,7 @@ export class OldStub implements Program {
   constructor(machine: LoaderMachine) {
     this.#machine = machine;
     this.#worker = new Worker(machine.clock);
+    this.#flash = new BusyFlash(machine.flash, machine.clock);
     machine.send(encodeSlip(GREETING));
   }
 
@@ -186,7 +184,7 @@ export class OldStub implements Program {
 
   #begin(op: number, payload: Uint8Array): void {
     if (word(payload, 2) > BLOCK_LIMIT) return this.#answer(op, Code.BadBlockSize);
-    this.#transfer = new OldTransfer(this.#machine.flash, word(payload, 0), word(payload, 3));
+    this.#transfer = new OldTransfer(this.#flash, word(payload, 0), word(payload, 3));
     this.#answer(op, Code.Ok);
   }
 
@@ -217,17 +215,17 @@ export class OldStub implements Program {
     const { flash } = this.#machine;
     const end = word(payload, 0) + word(payload, 1);
     if (end > flash.size) return this.#answer(op, Code.Plain);
-    yield word(payload, 1) / MD5_RATE;
+    yield* this.#flash.ready();
+    yield word(payload, 1) / (this.#machine.md5Rate ?? MD5_RATE);
     this.#answer(op, Code.Ok, { data: md5(flash.bytes.subarray(word(payload, 0), end)) });
   }
 
   *#erase(op: number, payload: Uint8Array): Work {
-    const { flash } = this.#machine;
     const [offset, length] = [word(payload, 0), word(payload, 1)];
     if (op === Op.EraseRegion && (offset % FLASH_SECTOR !== 0 || length % FLASH_SECTOR !== 0)) {
       return this.#answer(op, Code.Plain);
     }
-    yield op === Op.EraseFlash ? flash.eraseChip() : flash.erase(offset, length);
+    yield* op === Op.EraseFlash ? this.#flash.erase() : this.#flash.erase({ offset, length });
     this.#answer(op, Code.Ok);
   }
 

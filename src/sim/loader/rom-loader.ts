@@ -196,7 +196,7 @@ export class RomLoader implements Program {
     const length = readU32(this.#frames.buffer, HEADER_SIZE + 4);
     const bytes = this.#flash.read(offset, length);
     if (!bytes) return this.#fail(Reason.FlashRead, 32);
-    yield bytes.length / MD5_RATE;
+    yield bytes.length / (this.#machine.md5Rate ?? MD5_RATE);
     this.#reply.set(hexText(md5(bytes)));
     this.#finish(Reason.Ok, { dataLength: 32, clears: true });
   }

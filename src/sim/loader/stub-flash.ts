@@ -1,10 +1,9 @@
 /**
  * How the stub of esptool-js 0.7.0 erases and writes: unit by unit while it inflates, without a look at the range, and
- * with the outcome told one command later. By experiment.
+ * with the outcome told one command later. By experiment; what overlaps, from its published source.
  */
-import { alignDown, alignUp } from '#formats/bytes.ts';
+import { type BusyFlash, TransferErase } from './busy-flash.ts';
 import { Inflater } from './inflate.ts';
-import { FLASH_BLOCK, FLASH_SECTOR, type NorFlash } from '#sim/board/nor-flash.ts';
 import { type Work } from './work.ts';
 
 /** First status byte of the stub's answers; the second is 0. */
@@ -33,23 +32,20 @@ export interface BeginWords {
 
 /** One transfer, from its BEGIN on. */
 export class StubTransfer {
-  readonly #flash: NorFlash;
+  readonly #flash: BusyFlash;
+  readonly #erase: TransferErase;
   readonly #words: BeginWords;
   readonly #inflater: Inflater;
   readonly #windows: Uint8Array[] = [];
-  #erasedTo: number;
-  readonly #eraseEnd: number;
-  #eraseNeeded = false;
   #writeAt: number;
   #blocksLeft: number;
 
-  constructor(flash: NorFlash, words: BeginWords) {
+  constructor(flash: BusyFlash, words: BeginWords) {
     this.#flash = flash;
+    this.#erase = new TransferErase(flash, words, true);
     this.#words = words;
     this.#writeAt = words.offset;
     this.#blocksLeft = words.blocks;
-    this.#erasedTo = alignDown(words.offset, FLASH_SECTOR);
-    this.#eraseEnd = words.size === 0 ? this.#erasedTo : alignUp(words.offset + words.size, FLASH_SECTOR);
     this.#inflater = new Inflater((bytes) => this.#windows.push(bytes.slice()));
   }
 
@@ -58,10 +54,12 @@ export class StubTransfer {
     return this.#words.size - (this.#writeAt - this.#words.offset);
   }
 
-  /** What BEGIN itself does: the first unit is erased. @returns the code. */
+  /** What BEGIN itself does: the erase of the first unit is started, and not waited for. @returns the code. */
   *begin(): Work<number> {
-    if (this.#words.offset >= this.#flash.size) return Code.FlashFailed;
-    if (this.#erasedTo < this.#eraseEnd) yield this.#eraseUnit();
+    if (this.#words.offset >= this.#flash.chip.size) return Code.FlashFailed;
+    // The look whether the first sector is blank waits for what the transfer before has left.
+    yield* this.#flash.ready();
+    this.#erase.startNext();
     return Code.Ok;
   }
 
@@ -77,40 +75,35 @@ export class StubTransfer {
     if (inflater.status === 'done') return Code.Ok;
     if (sequence === 0) inflater.rewindOutput();
     // Only block 0 is inflated with the flag for a zlib header, and without it nobody looks at the Adler-32.
+    const before = inflater.filled;
     inflater.push(data, sequence === 0);
-    for (const window of this.#windows.splice(0)) {
-      yield INFLATE_MS;
+    const windows = this.#windows.splice(0);
+    for (const [index, window] of windows.entries()) {
+      yield* this.#turn(window.length - (index === 0 ? before : 0));
       const code = yield* this.#write(window);
       if (code !== Code.Ok) return code;
     }
+    yield* this.#turn(inflater.filled - (windows.length === 0 ? before : 0));
     const status: Inflater['status'] = inflater.status;
     if (status === 'bad-data' || status === 'bad-adler') return Code.InflateFailed;
     if (status === 'more') return this.#blocksLeft <= 0 ? Code.InflateFailed : Code.Ok;
-    yield (INFLATE_MS * inflater.filled) / 0x8000;
     return yield* this.#write(inflater.window.slice(0, inflater.filled));
+  }
+
+  /** One turn of the inflater's loop: what can be erased meanwhile is. */
+  *#turn(inflated: number): Work {
+    this.#erase.startNext();
+    yield (INFLATE_MS * inflated) / 0x8000;
   }
 
   /** Erases as far as needed, then programs. With nothing left to erase but more to write the stub loops for ever. */
   *#write(data: Uint8Array): Work<number | 'hangs'> {
     if (data.length === 0) return Code.Ok;
     const end = this.#writeAt + data.length;
-    while (this.#erasedTo < end) {
-      if (this.#erasedTo >= this.#eraseEnd) return 'hangs';
-      yield this.#eraseUnit();
-    }
-    if (end > this.#flash.size) return Code.FlashFailed;
-    yield this.#flash.program(this.#writeAt, data);
+    if (!(yield* this.#erase.reach(end))) return 'hangs';
+    if (end > this.#flash.chip.size) return Code.FlashFailed;
+    yield* this.#flash.program(this.#writeAt, data);
     this.#writeAt = end;
     return Code.Ok;
-  }
-
-  /** One block or sector; blank ones are skipped until the first that is not. @returns milliseconds. */
-  #eraseUnit(): number {
-    const at = this.#erasedTo;
-    const block = at % FLASH_BLOCK === 0 && this.#eraseEnd - at >= FLASH_BLOCK;
-    const unit = block ? FLASH_BLOCK : FLASH_SECTOR;
-    this.#erasedTo += unit;
-    this.#eraseNeeded ||= !this.#flash.isBlank(at % this.#flash.size, unit);
-    return this.#eraseNeeded ? this.#flash.erase(at, unit) : 0;
   }
 }

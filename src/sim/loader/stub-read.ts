@@ -4,9 +4,10 @@
  */
 import { readU32 } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
-import { type Machine } from '#sim/machine.ts';
+import { type LoaderMachine } from '#sim/machine.ts';
 import { encodeSlip } from './slip.ts';
 import { Code } from './stub-flash.ts';
+import { type Work } from './work.ts';
 
 const LONGEST_FRAME = 0x1000;
 
@@ -17,39 +18,39 @@ interface ReadRange {
 }
 
 export class StubRead {
-  readonly #machine: Machine;
+  readonly #machine: LoaderMachine;
   readonly #range: ReadRange;
   readonly #fail: (code: number) => void;
   #sent = 0;
   #acknowledged = 0;
 
   /** `fail` gets the code that the next command is answered with. */
-  constructor(machine: Machine, range: ReadRange, fail: (code: number) => void) {
+  constructor(machine: LoaderMachine, range: ReadRange, fail: (code: number) => void) {
     this.#machine = machine;
     this.#range = range;
     this.#fail = fail;
   }
 
   /** Sends the first frame. @returns whether the read is over already. */
-  start(): boolean {
+  *start(): Work<boolean> {
     if (this.#range.frame > LONGEST_FRAME || (this.#range.frame === 0 && this.#range.length > 0)) {
       this.#fail(Code.BadLength);
       return true;
     }
-    return this.#goOn();
+    return yield* this.#goOn();
   }
 
   /** A frame from the host: four bytes are an acknowledge, anything else ends the read. @returns whether it is over. */
-  acknowledge(frame: Uint8Array): boolean {
+  *acknowledge(frame: Uint8Array): Work<boolean> {
     if (frame.length !== 4) {
       this.#sendDigest();
       return true;
     }
     this.#acknowledged = readU32(frame, 0);
-    return this.#goOn();
+    return yield* this.#goOn();
   }
 
-  #goOn(): boolean {
+  *#goOn(): Work<boolean> {
     const { offset, length, frame } = this.#range;
     if (this.#sent < length) {
       const from = offset + this.#sent;
@@ -60,6 +61,7 @@ export class StubRead {
       }
       this.#machine.send(encodeSlip(this.#machine.flash.bytes.subarray(from, from + step)));
       this.#sent += step;
+      yield this.#machine.sendingMs;
       if (this.#sent < length) return false;
     }
     // All is sent: the end comes as soon as an acknowledge, even an early one, says that all has arrived.

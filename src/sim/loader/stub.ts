@@ -4,6 +4,7 @@
  */
 import { concatBytes } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
+import { BusyFlash } from './busy-flash.ts';
 import { DATA_HEADER_SIZE, HEADER_SIZE, Op, dataChecksum, encodeAnswer, registerWrites, word } from './loader-frame.ts';
 import { type LoaderMachine, type Program } from '#sim/machine.ts';
 import { encodeSlip } from './slip.ts';
@@ -38,6 +39,7 @@ const LENGTHS: Readonly<Record<number, readonly number[]>> = {
 export class Stub implements Program {
   readonly #machine: LoaderMachine;
   readonly #worker: Worker;
+  readonly #flash: BusyFlash;
   readonly #frames = new StubFrames((frame) => this.#arrived(frame));
   readonly #waiting: Uint8Array[] = [];
   #transfer: StubTransfer | undefined;
@@ -46,10 +48,13 @@ export class Stub implements Program {
   /** Code of work that failed after its answer: the next command gets it and is not executed. */
   #owed = 0;
   #hangs = false;
+  /** Whether the frame that is worked on still fills its buffer. */
+  #holdsBuffer = false;
 
   constructor(machine: LoaderMachine) {
     this.#machine = machine;
     this.#worker = new Worker(machine.clock);
+    this.#flash = new BusyFlash(machine.flash, machine.clock);
     machine.send(encodeSlip(GREETING));
   }
 
@@ -70,15 +75,22 @@ export class Stub implements Program {
     if (this.#worker.busy || this.#hangs) return;
     const frame = this.#waiting.shift();
     if (!frame) return;
+    this.#holdsBuffer = true;
     this.#worker.start(this.#handle(frame), () => {
-      this.#frames.release();
+      this.#releaseBuffer();
       this.#next();
     });
   }
 
+  #releaseBuffer(): void {
+    if (this.#holdsBuffer) this.#frames.release();
+    this.#holdsBuffer = false;
+  }
+
   *#handle(frame: Uint8Array): Work {
     if (this.#read) {
-      if (this.#read.acknowledge(frame)) this.#read = undefined;
+      this.#releaseBuffer();
+      if (yield* this.#read.acknowledge(frame)) this.#read = undefined;
       return;
     }
     const op = frame[1] ?? 0;
@@ -102,7 +114,7 @@ export class Stub implements Program {
   }
 
   *#command(op: number, payload: Uint8Array): Work {
-    const { flash, memory } = this.#machine;
+    const { memory } = this.#machine;
     if (op === Op.Sync) for (let count = 0; count < 8; count++) this.#answer(op, Code.Ok);
     else if (op === Op.ReadReg) this.#answer(op, Code.Ok, { value: memory.read(word(payload, 0)) });
     else if (op === Op.WriteReg) this.#writeRegisters(op, payload);
@@ -116,10 +128,10 @@ export class Stub implements Program {
     else if (op === Op.FlashMd5) yield* this.#md5(op, payload);
     else if (op === Op.SecurityInfo) this.#securityInfo(op);
     else if (op === Op.EraseFlash) {
-      yield flash.eraseChip();
+      yield* this.#flash.erase();
       this.#answer(op, Code.Ok);
     } else if (op === Op.EraseRegion) yield* this.#eraseRegion(op, payload);
-    else if (op === Op.ReadFlash) this.#readFlash(op, payload);
+    else if (op === Op.ReadFlash) yield* this.#readFlash(op, payload);
     else if (op !== Op.RunUserCode) this.#answer(op, op >= 0xd5 && op <= 0xdf ? Code.NotThere : Code.UnknownCommand);
   }
 
@@ -160,7 +172,7 @@ export class Stub implements Program {
 
   *#begin(op: number, payload: Uint8Array): Work {
     const words = { size: word(payload, 0), blocks: word(payload, 1), offset: word(payload, 3) };
-    this.#transfer = new StubTransfer(this.#machine.flash, words);
+    this.#transfer = new StubTransfer(this.#flash, words);
     this.#answer(op, yield* this.#transfer.begin());
   }
 
@@ -190,7 +202,8 @@ export class Stub implements Program {
     const { flash } = this.#machine;
     const end = word(payload, 0) + word(payload, 1);
     if (end > flash.size) return this.#answer(op, Code.FlashFailed);
-    yield word(payload, 1) / MD5_RATE;
+    yield* this.#flash.ready();
+    yield word(payload, 1) / (this.#machine.md5Rate ?? MD5_RATE);
     this.#answer(op, Code.Ok, { data: md5(flash.bytes.subarray(word(payload, 0), end)) });
   }
 
@@ -203,15 +216,18 @@ export class Stub implements Program {
     const offset = word(payload, 0);
     const length = word(payload, 1);
     if (offset % 0x1000 !== 0 || length % 0x1000 !== 0) return this.#answer(op, Code.BadLength);
-    yield this.#machine.flash.erase(offset, length);
+    yield* this.#flash.erase({ offset, length });
     this.#answer(op, Code.Ok);
   }
 
-  #readFlash(op: number, payload: Uint8Array): void {
+  *#readFlash(op: number, payload: Uint8Array): Work {
     this.#answer(op, Code.Ok);
+    this.#releaseBuffer();
+    yield* this.#flash.ready();
     const range = { offset: word(payload, 0), length: word(payload, 1), frame: word(payload, 2) };
     const read = new StubRead(this.#machine, range, (code) => (this.#owed = code));
-    if (!read.start()) this.#read = read;
+    this.#read = read;
+    if (yield* read.start()) this.#read = undefined;
   }
 
   #answer(op: number, code: number, { value = 0, data }: { value?: number; data?: Uint8Array } = {}): void {
