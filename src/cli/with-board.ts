@@ -3,6 +3,8 @@ import { Bootloader } from '#device/bootloader.ts';
 import { isDeviceError } from '#device/device-error.ts';
 import { type EntryMode } from '#device/reset.ts';
 import { flashSizeName, parseFlashSize } from '#formats/chips.ts';
+import { join } from 'node:path';
+import { cacheFolder, fileBauds } from './baud-memory.ts';
 import { type CommandContext } from './context.ts';
 import { InputError } from './input-error.ts';
 import { openBoardPort } from './ports/board-port.ts';
@@ -20,7 +22,7 @@ export interface BoardOptions {
  */
 export async function withBoard(
   options: BoardOptions,
-  { signal }: CommandContext,
+  { signal, env }: CommandContext,
   work: (board: Bootloader) => Promise<void>,
 ): Promise<void> {
   const rateAndSize = baudAndSize(options);
@@ -32,6 +34,7 @@ export async function withBoard(
         ports: place.source,
         before: options.before,
         signal,
+        ...(place.isAdapter ? { bauds: fileBauds(join(cacheFolder(env), 'bauds.json')) } : {}),
         ...(place.fixedBaud === undefined ? {} : { baud: place.fixedBaud }),
         ...rateAndSize,
       });

@@ -165,7 +165,7 @@ export class LoaderCommands {
       if (!(await this.#syncOnce())) continue;
       await this.link.drainInput();
       // The first command after a failed transfer may be given that transfer's error.
-      if ((await this.#answersRegister()) || (await this.#answersRegister())) return true;
+      if ((await this.answersRegister()) || (await this.answersRegister())) return true;
     }
     return false;
   }
@@ -192,6 +192,25 @@ export class LoaderCommands {
   /** Tells the stub the new rate, at the old one; the port has to follow. */
   async announceBaud(baud: number): Promise<void> {
     await this.command(Op.ChangeBaud, words(baud, this.isStub ? this.link.baudrate : 0));
+  }
+
+  /**
+   * Sends a frame of so many bytes that asks for nothing: the stub does not know it, but refuses one that did not arrive whole in another way.
+   *
+   * @throws {DeviceError} `bad-reply` when bytes were lost; `no-reply`.
+   */
+  async echoLength(length: number): Promise<void> {
+    const payload = Uint8Array.from({ length }, (_, index) => (index * 37) & 0xff);
+    try {
+      await this.command(UNKNOWN, payload, { timeoutMs: COMMAND_MS + (2 * length * 11_000) / this.link.baudrate });
+    } catch (error) {
+      if (isDeviceError(error, 'command-refused') && error.details.status === STUB_UNKNOWN_COMMAND) return;
+      if (!isDeviceError(error, 'command-refused')) throw error;
+      throw new DeviceError('bad-reply', 'A long frame did not arrive whole', { cause: error });
+    }
+    throw new DeviceError('bad-reply', 'A command that does not exist was carried out', {
+      details: { command: UNKNOWN },
+    });
   }
 
   async #exchange(
@@ -233,7 +252,8 @@ export class LoaderCommands {
     this.loader.IS_STUB = isStub;
   }
 
-  async #answersRegister(): Promise<boolean> {
+  /** Whether a plain command is answered as it should be. */
+  async answersRegister(): Promise<boolean> {
     try {
       await this.readRegister(MAGIC_REGISTER, 300);
       return true;
@@ -259,6 +279,9 @@ export class LoaderCommands {
 }
 
 const READ_REGISTER = 0x0a;
+/** A command that no loader has, and how the stub says so. */
+const UNKNOWN = 0x7e;
+const STUB_UNKNOWN_COMMAND = 0xc3;
 
 /** The stub puts its code into the first byte of the status, the ROM a 1 there and its reason into the second. */
 function refusal(op: number, status: Uint8Array): DeviceError {

@@ -5,6 +5,7 @@
 import { type Clock } from '#clock.ts';
 import { diagnoseSilence } from './connect-diagnosis.ts';
 import { DeviceError, type DeviceErrorCode, isDeviceError } from './device-error.ts';
+import { BAUD_LADDER, baudKey, type BaudMemory, FAST_START_BAUD, lowerBaudThan, topBaudOf } from './baud-rates.ts';
 import { CostMeter } from './flash-costs.ts';
 import {
   allowsStub,
@@ -16,8 +17,9 @@ import {
   isNoFlash,
   readTwice,
 } from './identify.ts';
+import { readTransfer } from './flash-transfer.ts';
 import { Link, ROM_BAUD } from './link.ts';
-import { LoaderCommands, MAGIC_REGISTER, Op, words } from './loader-commands.ts';
+import { LoaderCommands, Op, words } from './loader-commands.ts';
 import { PortHolder } from './port-holder.ts';
 import { type Port, type PortInfo, type PortSource } from './port.ts';
 import {
@@ -38,15 +40,19 @@ export interface SessionOptions {
   ports?: PortSource | undefined;
   /** `auto` unless told otherwise. */
   before?: EntryMode | undefined;
-  /** Rate for the work, `auto` (921600, and less where that fails) unless told otherwise. */
+  /** Rate for the work, `auto` unless told otherwise: what is remembered, else what the adapter can do, and less where that fails. */
   baud?: number | 'auto' | undefined;
+  /** What was found out about adapters and boards before. */
+  bauds?: BaudMemory | undefined;
   /** Bytes; used when the size of the flash cannot be detected. */
   flashSize?: number | undefined;
   onStep?: ((step: ConnectStep) => void) | undefined;
 }
 
-/** Rate that nearly every bridge does, and what to try when it fails. */
-const BAUD_LADDER = [921_600, 460_800, 230_400, ROM_BAUD] as const;
+/** Rates at which a stub of an earlier session may run. */
+const COMMON_BAUDS = BAUD_LADDER.filter((baud) => baud <= 921_600);
+/** Bytes that have to arrive whole before a rate is taken: both a frame and a read. */
+const PROBE_BYTES = 0x1000;
 /** Milliseconds spent on resets and SYNC before the verdict. */
 const ENTRY_MS = 7000;
 /** Milliseconds that a native-USB board may take to come back; a pulled cable has to be told within two seconds. */
@@ -92,13 +98,21 @@ export class Session {
   #found: FoundChip | undefined;
   #identity: BoardIdentity | undefined;
   #topBaud: number;
+  /** The user names the rate. */
+  readonly #fixed: boolean;
+  /** A rate failed in this session. */
+  #lowered = false;
+  /** The ROM is still to be tried at a rate above its usual one. */
+  #fastStart: boolean;
 
   constructor(port: Port, options: SessionOptions) {
     this.#options = options;
     this.clock = options.clock;
     this.usb = port.getInfo();
     this.#before = options.before ?? 'auto';
-    this.#topBaud = options.baud === undefined || options.baud === 'auto' ? BAUD_LADDER[0] : options.baud;
+    this.#fixed = typeof options.baud === 'number';
+    this.#topBaud = typeof options.baud === 'number' ? options.baud : topBaudOf(this.usb);
+    this.#fastStart = this.#before !== 'none' && !isNativeUsb(this.usb) && this.#topBaud >= FAST_START_BAUD;
     this.link = new Link(port, options.clock);
     this.commands = new LoaderCommands(this.link, options.clock);
     this.holder = new PortHolder(port, options.clock, options.ports);
@@ -126,7 +140,7 @@ export class Session {
    * @throws {DeviceError} any code of opening, connecting and identifying.
    */
   async establish(): Promise<BoardIdentity> {
-    await this.#openAtRomRate();
+    await this.#openToEnter();
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#enter();
@@ -136,7 +150,8 @@ export class Session {
         return identity;
       } catch (error) {
         if (attempt >= 3 || !isLineError(error)) throw error;
-        await this.#openAtRomRate();
+        this.#fastStart = false;
+        await this.#openToEnter();
       }
     }
   }
@@ -162,7 +177,7 @@ export class Session {
 
   /** From here on a lower rate, if there is one. To be called when the line works, but not well. */
   async lowerBaud(): Promise<void> {
-    const lower = BAUD_LADDER.find((baud) => baud < this.link.baudrate);
+    const lower = lowerBaudThan(this.link.baudrate);
     if (lower === undefined || isNativeUsb(this.usb)) return;
     this.#topBaud = lower;
     if (!(await this.#changeBaud(lower))) {
@@ -170,6 +185,7 @@ export class Session {
       await this.#raiseBaud();
     }
     this.#noteRate();
+    this.#remember();
   }
 
   /**
@@ -205,24 +221,25 @@ export class Session {
     this.meter.setRate(isNativeUsb(this.usb) ? USB_BYTES_PER_SECOND : this.link.baudrate / 10);
   }
 
-  async #openAtRomRate(): Promise<void> {
-    if (this.link.isOpen && this.link.baudrate === ROM_BAUD) return;
+  async #openToEnter(): Promise<void> {
+    const baud = this.#fastStart ? FAST_START_BAUD : ROM_BAUD;
+    if (this.link.isOpen && this.link.baudrate === baud) return;
     this.#options.onStep?.('open');
-    if (this.link.isOpen) await this.reopen(ROM_BAUD);
-    else await this.#openFirst();
+    if (this.link.isOpen) await this.reopen(baud);
+    else await this.#openFirst(baud);
   }
 
   /** A native-USB board that restarts again and again is away half of the time: the port that comes in its place is as good. */
-  async #openFirst(): Promise<void> {
+  async #openFirst(baud: number): Promise<void> {
     try {
-      await this.link.connect(ROM_BAUD);
+      await this.link.connect(baud);
     } catch (error) {
       if (!this.holder.canFollow || !isDeviceError(error, ...GONE_ERRORS)) throw error;
       const successor = await this.holder.successor(COME_BACK_MS, this.#signal).catch((cause: unknown) => {
         throw isDeviceError(cause) ? error : (cause as Error);
       });
       await this.link.adopt(successor);
-      await this.link.connect(ROM_BAUD);
+      await this.link.connect(baud);
     }
   }
 
@@ -242,6 +259,13 @@ export class Session {
 
   async #resetAndSync(): Promise<boolean> {
     const sequences = entrySequences(this.#before, this.usb);
+    if (this.#fastStart) {
+      if (await this.#tryEntry(sequences[0] ?? [])) return true;
+      // Its texts could not be read at that rate, and tell why it does not answer.
+      this.#fastStart = false;
+      this.#text = [];
+      await this.reopen(ROM_BAUD);
+    }
     const end = this.clock.now() + ENTRY_MS;
     for (let attempt = 0; this.clock.now() < end; attempt++) {
       if (await this.#tryEntry(sequences[attempt % sequences.length] ?? [])) return true;
@@ -274,7 +298,7 @@ export class Session {
     if (isNativeUsb(this.usb)) return false;
     // What comes at other rates tells nothing.
     this.link.onBytes = undefined;
-    for (const baud of new Set([this.#topBaud, ...BAUD_LADDER])) {
+    for (const baud of new Set([this.#topBaud, ...COMMON_BAUDS])) {
       if (baud === ROM_BAUD) continue;
       await this.reopen(baud);
       if (await this.commands.resync()) return true;
@@ -324,15 +348,31 @@ export class Session {
   /** Raises the rate as far as it works; ends at 115200 if nothing else does. */
   async #raiseBaud(): Promise<void> {
     if (!this.commands.isStub || isNativeUsb(this.usb)) return;
+    this.#topBaud = this.#rememberedTop();
     const rates = [this.#topBaud, ...BAUD_LADDER.filter((baud) => baud < this.#topBaud)];
     for (const baud of rates) {
-      if (baud === this.link.baudrate) return;
-      if (baud === ROM_BAUD && this.link.baudrate !== ROM_BAUD) return;
+      // It runs at this one already, be it that it started there.
+      if (baud <= this.link.baudrate) break;
       this.#options.onStep?.('baud');
-      if (await this.#changeBaud(baud)) return;
-      this.#topBaud = BAUD_LADDER.find((lower) => lower < baud) ?? ROM_BAUD;
+      if (await this.#changeBaud(baud)) break;
+      this.#topBaud = lowerBaudThan(baud) ?? ROM_BAUD;
       await this.#startOver();
     }
+    this.#remember();
+  }
+
+  #rememberedTop(): number {
+    const known = this.#fixed || !this.#identity ? undefined : this.#options.bauds?.recall(this.#baudKey());
+    // What failed in this session stays failed.
+    return known === undefined || this.#lowered ? this.#topBaud : known;
+  }
+
+  #remember(): void {
+    if (!this.#fixed && this.#identity) this.#options.bauds?.note(this.#baudKey(), this.link.baudrate);
+  }
+
+  #baudKey(): string {
+    return baudKey(this.usb, this.#identity?.mac);
   }
 
   /** @returns whether the stub answers at the new rate. */
@@ -352,21 +392,26 @@ export class Session {
       return false;
     }
     await this.link.drainInput(20, 100);
-    return (await this.#probe()) || (await this.#probe());
+    return this.#lineWorks();
   }
 
-  async #probe(): Promise<boolean> {
+  /** The stub answers, and long frames arrive whole in both directions. */
+  async #lineWorks(): Promise<boolean> {
     try {
-      await this.commands.readRegister(MAGIC_REGISTER, 300);
+      if (!(await this.commands.answersRegister()) && !(await this.commands.answersRegister())) return false;
+      await this.commands.echoLength(PROBE_BYTES);
+      await readTransfer(this.commands, { into: new Uint8Array(PROBE_BYTES), offset: 0, onRead: () => undefined });
       return true;
     } catch (error) {
-      if (!isLineError(error)) throw error;
+      if (!isLineError(error) && !isDeviceError(error, 'read-corrupt')) throw error;
       return false;
     }
   }
 
   /** Brings the stub back at 115200: where it still runs at that rate, as it is, else by a reset. */
   async #startOver(): Promise<void> {
+    this.#fastStart = false;
+    this.#lowered = true;
     if (!this.link.isOpen || this.link.baudrate !== ROM_BAUD) await this.reopen(ROM_BAUD);
     if (await this.commands.sync(2)) {
       await this.link.drainInput(30, 200);

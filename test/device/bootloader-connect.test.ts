@@ -346,3 +346,59 @@ describe('the rate', () => {
       await again.close();
     }));
 });
+
+describe('the rate', () => {
+  test('from the closed port to the running stub takes little more than a second', () =>
+    onBench({}, async (bench) => {
+      let started = 0;
+      const board = await bench.connect({
+        onStep: (step) => {
+          if (step === 'baud') started = bench.clock.now();
+        },
+      });
+      expect(started).toBeGreaterThan(0);
+      expect(started).toBeLessThan(1200);
+      expect(board.baud).toBe(921_600);
+      await board.close();
+    }));
+
+  test('a ROM that does not measure the rate is talked to at its own', () =>
+    onBench({ autobaud: false }, async (bench) => {
+      const board = await bench.connect();
+      expect(board.baud).toBe(921_600);
+      await board.close();
+    }));
+
+  test.each([
+    ['a CP2102', { usbVendorId: 0x10c4, usbProductId: 0xea60 }, Infinity, 921_600],
+    ['a CH343', { usbVendorId: 0x1a86, usbProductId: 0x55d3 }, Infinity, 3_000_000],
+    ['a CH343 on a cable that is good for less', { usbVendorId: 0x1a86, usbProductId: 0x55d3 }, 1_600_000, 1_500_000],
+  ])('of %s', (_, info, maxBaud, baud) =>
+    onBench({ maxBaud, port: { info } }, async (bench) => {
+      const board = await bench.connect();
+      expect(board.baud).toBe(baud);
+      const data = sampleData(100_000);
+      await board.write(0x1_0000, data);
+      expect(await board.read(0x1_0000, data.length)).toEqual(data);
+      await board.close();
+    }),
+  );
+
+  test('what was found out is remembered for that adapter and board', () =>
+    onBench({ maxBaud: 500_000 }, async (bench) => {
+      const known = new Map<string, number>();
+      const bauds = {
+        recall: (key: string) => known.get(key),
+        note: (key: string, baud: number) => void known.set(key, baud),
+      };
+      const first = bench.clock.now();
+      await (await bench.connect({ bauds })).close();
+      const second = bench.clock.now();
+      expect([...known]).toEqual([['10c4:ea60/24:0a:c4:12:34:56', 460_800]]);
+      const board = await bench.connect({ bauds });
+      expect(board.baud).toBe(460_800);
+      // Nothing had to be tried in vain.
+      expect(bench.clock.now() - second).toBeLessThan((second - first) / 2);
+      await board.close();
+    }));
+});

@@ -6,6 +6,7 @@ import { type Port, type PortInfo, type PortSource } from '#device/port.ts';
 import { type ConnectStep } from '#device/session.ts';
 import { isAbort } from '#messages/error-message.ts';
 import { type BoardHints, type BoardState, readBoardState } from '#workflows/board-state.ts';
+import { browserBauds } from '../ports/baud-memory.ts';
 
 /** Where a board is. */
 export interface BoardPlace {
@@ -186,6 +187,7 @@ export class BoardConnection {
       ...options,
       clock: this.#clock,
       ports: place.source,
+      bauds: place.virtual ? undefined : browserBauds,
       signal,
       onStep: (step) => (this.step = step),
     });

@@ -17,6 +17,8 @@ export interface BoardPlace {
   readonly clock: Clock;
   /** The rate cannot be changed on this port. */
   readonly fixedBaud?: number;
+  /** An adapter that is met again: what rate works with it is worth remembering. */
+  readonly isAdapter?: boolean;
   /** Runs the work; for a virtual board in modelled time, which takes as long as its computing does. */
   run(work: () => Promise<void>): Promise<void>;
   dispose(): Promise<void>;
@@ -33,7 +35,12 @@ export async function openBoardPort(text: string): Promise<BoardPlace> {
   switch (name.kind) {
     case 'serial': {
       const source = new NodePortSource();
-      return { ...onSystemTime(await source.named(name.path)), source, dispose: async () => source.dispose() };
+      return {
+        ...onSystemTime(await source.named(name.path)),
+        source,
+        isAdapter: true,
+        dispose: async () => source.dispose(),
+      };
     }
     case 'tcp':
       // Without control lines nobody at the other end changes the rate.
