@@ -25,7 +25,7 @@ export const withReadOptions = (command: Command): Command =>
     .option('--chip <chip>', 'the image must be for this chip', parseChip)
     .addOption(new Option('--header <header>', 'found out unless given').choices(DATA_HEADERS))
     .addOption(new Option('--layout <layout>', 'found out unless given').choices(DATA_LAYOUTS))
-    .option('--tag <text>', 'the tag must be this, or with auto the one of the payload’s digest')
+    .option('--tag <text>', 'the tag must be this, or with auto what the digest of the payload gives')
     .option('--tagged', 'there is a tag, whatever it is; a raw file does not tell unless its tag is that of auto')
     .option('--name-length <bytes>', 'name fields of assets; found out unless given', parseNameLength)
     .option(
