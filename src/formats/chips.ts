@@ -14,8 +14,8 @@ export interface Chip {
   /** Low nibble of header byte 3 for each flash frequency. */
   readonly flashFrequencies: Readonly<Record<string, number>>;
   /**
-   * Most bytes of flash that the data cache can map at once, or `undefined` where it is not the limit of a data slot.
-   * ESP32: 4 MiB, shared with the app's own constants.
+   * Most bytes of flash that the data cache can map at once, shared with the app's own constants; `undefined` where it is larger than
+   * any slot. The width of the window for constants (esptool `targets/*.py`, DROM_MAP).
    */
   readonly dataMapLimit?: number;
 }
@@ -34,8 +34,22 @@ export const CHIPS: readonly Chip[] = [
     flashFrequencies: USUAL,
     dataMapLimit: 0x40_0000,
   },
-  { name: 'esp32s2', title: 'ESP32-S2', imageChipId: 2, bootloaderOffset: 0x1000, flashFrequencies: USUAL },
-  { name: 'esp32c3', title: 'ESP32-C3', imageChipId: 5, bootloaderOffset: 0, flashFrequencies: USUAL },
+  {
+    name: 'esp32s2',
+    title: 'ESP32-S2',
+    imageChipId: 2,
+    bootloaderOffset: 0x1000,
+    flashFrequencies: USUAL,
+    dataMapLimit: 0x3f_0000,
+  },
+  {
+    name: 'esp32c3',
+    title: 'ESP32-C3',
+    imageChipId: 5,
+    bootloaderOffset: 0,
+    flashFrequencies: USUAL,
+    dataMapLimit: 0x80_0000,
+  },
   { name: 'esp32s3', title: 'ESP32-S3', imageChipId: 9, bootloaderOffset: 0, flashFrequencies: USUAL },
   {
     name: 'esp32c2',
@@ -43,6 +57,7 @@ export const CHIPS: readonly Chip[] = [
     imageChipId: 12,
     bootloaderOffset: 0,
     flashFrequencies: { '60m': 0xf, '30m': 0x0, '20m': 0x1, '15m': 0x2 },
+    dataMapLimit: 0x40_0000,
   },
   {
     name: 'esp32c6',

@@ -1,6 +1,12 @@
 /** What goes into the app slot and the data slot, and whether it can work there. */
 import { type Chip } from '#formats/chips.ts';
-import { DATA_HEADER_SIZE, isDataImage, packDataImage, SPI_MODE_BYTE } from '#formats/data-image.ts';
+import {
+  DATA_HEADER_SIZE,
+  exceededMapLimit,
+  isDataImage,
+  packDataImage,
+  SPI_MODE_BYTE,
+} from '#formats/data/data-image.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
 import { type BoardState } from './board-state.ts';
@@ -38,8 +44,8 @@ export function planApp(build: ReleaseBuild, { app: slot }: PlannedRoles, board:
 export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFile | undefined): PlanPart {
   const slot = roles.data;
   const warnings: Warning[] = [];
-  const limit = build.chip.dataMapLimit;
-  if (slot && limit !== undefined && slot.size >= limit) {
+  const limit = slot && exceededMapLimit(build.chip, slot.size);
+  if (slot && limit !== undefined) {
     warnings.push(warning('data-slot-too-large-to-map', 'data', { size: slot.size, limit }));
   }
   if (!data) return { objections: [], warnings };

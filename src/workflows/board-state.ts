@@ -13,7 +13,8 @@ import {
   looksLikeImage,
 } from '#formats/app-image.ts';
 import { isBlank, textUntilNul } from '#formats/bytes.ts';
-import { DATA_HEADER_SIZE, isDataImage } from '#formats/data-image.ts';
+import { DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
+import { SHOWN_BYTES } from '#formats/data/data-tag.ts';
 import { type BootTarget, chooseBootSlot, decodeOtadata, OTADATA_SIZE } from '#formats/otadata.ts';
 import {
   AppSubtype,
@@ -33,8 +34,6 @@ import { findNvs, isNvsRow, type NvsState, type ReadFlash, USUAL_NVS } from './b
 const TABLE_SEARCH = { from: 0x1000, to: 0x2_0000 };
 /** Header, first segment header and application description lie in the first bytes of an image. */
 const HEAD_SIZE = 0x400;
-/** The first bytes of the data that the demo firmware of two-step OTA shows on its page. */
-const TAG_SIZE = 10;
 
 export interface SlotState {
   partition: Partition;
@@ -167,7 +166,7 @@ function imageHeader(bytes: Uint8Array, chipId: number): ImageHeader | undefined
 function slotState(partition: Partition, bytes: Uint8Array): SlotState {
   if (isBlank(bytes)) return { partition, content: 'blank' };
   if (isDataImage(bytes)) {
-    const tag = textUntilNul(bytes.subarray(DATA_HEADER_SIZE, DATA_HEADER_SIZE + TAG_SIZE));
+    const tag = textUntilNul(bytes.subarray(DATA_HEADER_SIZE, DATA_HEADER_SIZE + SHOWN_BYTES));
     return /^[\x20-\x7e]+$/.test(tag) ? { partition, content: 'data', tag } : { partition, content: 'data' };
   }
   if (!looksLikeImage(bytes)) return { partition, content: 'unknown' };

@@ -1,6 +1,6 @@
 /** Images that a release brings for partitions of their own: file systems and the like. */
 import { padBytes } from '#formats/bytes.ts';
-import { DATA_HEADER_SIZE, isDataImage, packDataImage } from '#formats/data-image.ts';
+import { DATA_HEADER_SIZE, isDataImage, packDataImage } from '#formats/data/data-image.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { AppSubtype, type Partition, PartitionType } from '#formats/partition-table.ts';
 import { type ReleaseBuild, type ReleasePart } from '#formats/release/release.ts';

@@ -3,7 +3,7 @@
  */
 import { SECTOR_SIZE } from '#device/flash-memory.ts';
 import { alignDown, alignUp } from '#formats/bytes.ts';
-import { DATA_HEADER_SIZE } from '#formats/data-image.ts';
+import { DATA_HEADER_SIZE } from '#formats/data/data-image.ts';
 import { OTADATA_SIZE } from '#formats/otadata.ts';
 import { AppSubtype, DataSubtype, type Partition, PartitionType } from '#formats/partition-table.ts';
 

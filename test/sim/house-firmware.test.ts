@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { concatBytes, equalBytes } from '#formats/bytes.ts';
 import { chipByName } from '#formats/chips.ts';
-import { packDataImage } from '#formats/data-image.ts';
+import { packDataImage } from '#formats/data/data-image.ts';
 import { encodeOtadata } from '#formats/otadata.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { ModelClock } from '#model-clock.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { padBytes, toHex } from '#formats/bytes.ts';
-import { packDataImage } from '#formats/data-image.ts';
+import { packDataImage } from '#formats/data/data-image.ts';
 import { chipByName } from '#formats/chips.ts';
 import { encodeOtadata } from '#formats/otadata.ts';
 import { readBootTable } from '#sim/boot/boot-table.ts';

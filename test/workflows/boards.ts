@@ -4,7 +4,7 @@ import { join, relative } from 'node:path';
 import { type BoardIdentity } from '#device/identify.ts';
 import { type ChipSecurity, OPEN_CHIP } from '#formats/chip-security.ts';
 import { type ChipName, CHIPS } from '#formats/chips.ts';
-import { packDataImage } from '#formats/data-image.ts';
+import { packDataImage } from '#formats/data/data-image.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { nvsString, type NvsEntry } from '#formats/nvs/nvs.ts';
 import { encodeOtadata } from '#formats/otadata.ts';

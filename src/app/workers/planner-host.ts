@@ -1,6 +1,6 @@
 /** The worker's side of planning: keeps the bytes, recognises releases, makes plans. Everything that takes long on megabytes happens here. */
 import { textUntilNul } from '#formats/bytes.ts';
-import { DATA_HEADER_SIZE, isDataImage } from '#formats/data-image.ts';
+import { DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
 import { type Release } from '#formats/release/release.ts';

@@ -4,7 +4,7 @@
  */
 import { type AppImage, IMAGE_MAGIC, looksLikeImage, parseImage } from '../app-image.ts';
 import { isBlank, readU16, readU32 } from '../bytes.ts';
-import { isDataImage } from '../data-image.ts';
+import { isDataImage } from '../data/data-image.ts';
 import { FormatError } from '../format-error.ts';
 import { decodeOtadata, OTADATA_SIZE } from '../otadata.ts';
 import { findPartitionTable, PARTITION_MAGIC, PartitionType } from '../partition-table.ts';

@@ -40,7 +40,7 @@ export function readDataSlot(flash: Uint8Array, partition: Partition, app: Start
   return { slot, partition, content: isApp ? 'app' : 'data', bytes };
 }
 
-/** Whether pages enough are free beside the app's own constants; only the ESP32 is short of them. */
+/** Whether pages enough are free beside the app's own constants. */
 function canMap({ offset, size }: Partition, { image }: StartedApp): boolean {
   const { chipId } = image.header;
   const limit = CHIPS.find(({ imageChipId }) => imageChipId === chipId)?.dataMapLimit;

@@ -1,6 +1,6 @@
 /** A board with the house firmware in ota_0, booted on a bench. */
 import { chipByName } from '#formats/chips.ts';
-import { packDataImage } from '#formats/data-image.ts';
+import { packDataImage } from '#formats/data/data-image.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { type NvsEntry } from '#formats/nvs/nvs.ts';
 import { wifiEntries } from '#formats/nvs/wifi-credentials.ts';
