@@ -47,11 +47,20 @@ function maxSize(type: 'string' | 'blob', version: NvsVersion): number {
 }
 
 /**
- * @throws {FormatError} `nvs-bad-namespace`, `nvs-bad-key`, `nvs-value-range` (not an integer of its type),
- *   `nvs-value-too-long` (string over 3999 bytes or 1983 in version 1, blob over 508000 or 1984).
+ * @throws {FormatError} `nvs-bad-namespace` and what `checkNvsValue` throws.
  */
 export function checkNvsEntry(entry: NvsEntry, version: NvsVersion): void {
   checkName(entry.namespace, 'nvs-bad-namespace');
+  checkNvsValue(entry, version);
+}
+
+/**
+ * Checks all of an entry but its namespace.
+ *
+ * @throws {FormatError} `nvs-bad-key`, `nvs-value-range` (not an integer of its type),
+ *   `nvs-value-too-long` (string over 3999 bytes or 1983 in version 1, blob over 508000 or 1984).
+ */
+export function checkNvsValue(entry: NvsEntry, version: NvsVersion): void {
   checkName(entry.key, 'nvs-bad-key');
   const name = `${entry.namespace}:${entry.key}`;
   if (entry.type === 'string' || entry.type === 'blob') {
