@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { concatBytes, fromHex, toHex } from '#formats/bytes.ts';
@@ -11,17 +10,17 @@ import {
   nvsKeysOf,
   type NvsKeys,
 } from '#formats/nvs/nvs-keys.ts';
+import { nvsFixtureBytes, nvsFixtureFiles } from './nvs-fixtures.ts';
 
-const FOLDER = 'test/fixtures/nvs-keys';
 const coded = (code: string): Error => expect.objectContaining({ code }) as Error;
 const hexOf = ({ eky, tky }: NvsKeys): string => toHex(eky) + toHex(tky);
 const bytes = (length: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: length, maxLength: length });
 
 describe('keys partition', () => {
-  const files = readdirSync(FOLDER).filter((name) => name.endsWith('.bin'));
+  const files = nvsFixtureFiles().filter((name) => name.startsWith('keys-'));
 
   test.each(files)('%s of the partition generator is read, and written again the same', (name) => {
-    const partition = new Uint8Array(readFileSync(`${FOLDER}/${name}`));
+    const partition = nvsFixtureBytes(name);
     const keys = decodeNvsKeys(partition);
     expect(hexOf(keys)).toBe(toHex(partition.subarray(0, 64)));
     expect(toHex(encodeNvsKeys(keys))).toBe(toHex(partition));

@@ -18,13 +18,14 @@ const LINE_END = /\r\n?|\n/;
 
 /**
  * @param bytes UTF-8, with or without a byte order mark.
+ * @param options.comments whether lines that begin with `#` are left out; they are unless told.
  * @throws {FormatError} `nvs-csv-not-utf8`, `nvs-csv-quotes` (a quote is not closed, or text follows it).
  */
-export function readCsvRows(bytes: Uint8Array): CsvRow[] {
+export function readCsvRows(bytes: Uint8Array, { comments = true } = {}): CsvRow[] {
   const lines = decodeText(bytes)
     .split(LINE_END)
     .map((text, index) => ({ text, number: index + 1 }))
-    .filter(({ text }) => !text.startsWith('#'));
+    .filter((line) => !(comments && line.text.startsWith('#')));
   const text = lines.map((line) => line.text).join('\n');
   const { data, errors } = Papa.parse<string[]>(text, { delimiter: ',', newline: '\n' });
   const [error] = errors;
