@@ -66,6 +66,13 @@ test('keys that are there are never replaced', async () => {
   expect(readdirSync(folder)).toEqual(['keys.bin']);
 });
 
+test('one file cannot be both', async () => {
+  const { code, err } = await generate('-o', at('keys.bin'), '--hmac-key', `${folder}/./keys.bin`);
+  expect(code).toBe(2);
+  expect(err).toContain('keys.bin: file-twice: ');
+  expect(readdirSync(folder)).toEqual([]);
+});
+
 test.each([0, 31, 64])('an HMAC key of %i bytes is refused', async (length) => {
   writeFileSync(at('hmac.bin'), new Uint8Array(length));
   const { code, err } = await generate('-o', at('keys.bin'), '--hmac-key', at('hmac.bin'));
