@@ -59,7 +59,7 @@ export class NvsPacker {
       throw new FormatError('nvs-too-many-namespaces', `More than ${NVS_MAX_NAMESPACES} namespaces`);
     }
     this.#namespaces.set(name, index);
-    this.#addSmall(0, { type: ITEM_TYPE.u8, key: name, data: Uint8Array.of(index) });
+    this.#addItem(0, name, { type: ITEM_TYPE.u8, bytes: Uint8Array.of(index), isLarge: false });
   }
 
   /**
@@ -69,28 +69,16 @@ export class NvsPacker {
    */
   add(entry: NvsEntry): void {
     const index = this.#namespaces.get(entry.namespace) ?? 0;
-    const { key } = entry;
-    if (entry.type === 'string') {
-      this.#addLarge(index, { type: ITEM_TYPE.string, key, data: concatBytes(entry.value, NUL) });
-    } else if (entry.type !== 'blob') {
-      this.#addSmall(index, { type: ITEM_TYPE[entry.type], key, data: integerBytes(entry) });
-    } else if (this.#version === 1) {
-      this.#addLarge(index, { type: ITEM_TYPE.oldBlob, key, data: entry.value });
-    } else {
-      this.#addBlob(index, key, entry.value);
-    }
+    if (entry.type === 'blob' && this.#version === 2) this.#addBlob(index, entry.key, entry.value);
+    else this.#addItem(index, entry.key, itemData(entry));
   }
 
-  #addSmall(namespaceIndex: number, { type, key, data }: { type: number; key: string; data: Uint8Array }): void {
-    const name = itemName(namespaceIndex, key);
-    const page = this.#pool.pageFor({ span: 1, name, isLarge: false });
-    page.addSmall({ namespaceIndex, type, key: nameBytes(key), data }, name);
-  }
-
-  #addLarge(namespaceIndex: number, { type, key, data }: { type: number; key: string; data: Uint8Array }): void {
-    const name = itemName(namespaceIndex, key);
-    const page = this.#pool.pageFor({ span: spanOf(data.length), name, isLarge: true });
-    page.addLarge({ namespaceIndex, type, key: nameBytes(key) }, data, name);
+  #addItem(namespaceIndex: number, key: string, { type, bytes, isLarge }: ItemData): void {
+    const name = `${namespaceIndex}:${key}`;
+    const page = this.#pool.pageFor({ span: isLarge ? spanOf(bytes.length) : 1, name, isLarge });
+    const item = { namespaceIndex, type, key: nameBytes(key) };
+    if (isLarge) page.addLarge(item, bytes, name);
+    else page.addSmall({ ...item, data: bytes }, name);
   }
 
   #addBlob(namespaceIndex: number, key: string, value: Uint8Array): void {
@@ -106,16 +94,37 @@ export class NvsPacker {
     }
     if (chunkCount > MAX_CHUNKS)
       throw new FormatError('nvs-no-room', `Blob ${key} would be in over ${MAX_CHUNKS} pieces`);
-    this.#addSmall(namespaceIndex, { type: ITEM_TYPE.blobIndex, key, data: blobIndex(value.length, chunkCount) });
+    const bytes = blobIndexData(value.length, { chunkCount, firstChunk: 0 });
+    this.#addItem(namespaceIndex, key, { type: ITEM_TYPE.blobIndex, bytes, isLarge: false });
   }
 }
 
-const itemName = (namespaceIndex: number, key: string): string => `${namespaceIndex}:${key}`;
+/** What an item holds: in its data field, or in the entries that follow. */
+export interface ItemData {
+  type: number;
+  bytes: Uint8Array;
+  isLarge: boolean;
+}
+
+/** An entry that was checked as one item; a blob as version 1 has it. */
+export function itemData(entry: NvsEntry): ItemData {
+  switch (entry.type) {
+    case 'string':
+      return { type: ITEM_TYPE.string, bytes: concatBytes(entry.value, NUL), isLarge: true };
+    case 'blob':
+      return { type: ITEM_TYPE.oldBlob, bytes: entry.value, isLarge: true };
+    default:
+      return { type: ITEM_TYPE[entry.type], bytes: integerBytes(entry), isLarge: false };
+  }
+}
 
 /** Data field of a blob's index: u32 size, u8 number of chunks, u8 number of the first. */
-function blobIndex(size: number, chunkCount: number): Uint8Array {
+export function blobIndexData(
+  size: number,
+  { chunkCount, firstChunk }: { chunkCount: number; firstChunk: number },
+): Uint8Array {
   const data = new Uint8Array(8).fill(0xff);
   writeU32(data, 0, size);
-  data.set([chunkCount, 0], 4);
+  data.set([chunkCount, firstChunk], 4);
   return data;
 }

@@ -127,8 +127,21 @@ function reportPages(pages: readonly NvsPageInfo[], issues: FormatIssue[]): void
       issues.push({ code: 'nvs-newer-version', message: `${page} has format version ${version}`, place });
     }
   }
+  reportOrder(pages, issues);
   // Smaller partitions are read-only and have no page to spare (facts of the partition generator).
   if (pages.length >= 3 && pages.every(({ state }) => state === 'active' || state === 'full')) {
     issues.push({ code: 'nvs-no-free-page', message: 'No page is blank, as a partition that is written to needs' });
+  }
+}
+
+/** Pages are numbered in the order in which they were begun, and only the last is written to (nvs_pagemanager.cpp). */
+function reportOrder(pages: readonly NvsPageInfo[], issues: FormatIssue[]): void {
+  const live = pages.filter(({ state }) => state !== 'blank' && state !== 'corrupt');
+  const ordered = live.toSorted((a, b) => a.sequence - b.sequence);
+  for (const [index, { offset, state, sequence }] of ordered.entries()) {
+    const next = ordered[index + 1];
+    if (!next || (state !== 'active' && sequence !== next.sequence)) continue;
+    const why = sequence === next.sequence ? 'has the number of another' : 'is written to, but is not the last';
+    issues.push({ code: 'nvs-page-order', message: `Page at ${hexAddress(offset)} ${why}`, place: { offset } });
   }
 }
