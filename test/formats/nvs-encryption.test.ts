@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { concatBytes, isBlank, toHex } from '#formats/bytes.ts';
+import { concatBytes, equalBytes, isBlank, toHex } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { decryptNvs, encryptNvs } from '#formats/nvs/nvs-encryption.ts';
 import { decodeNvsKeys, nvsKeysOf, type NvsKeys } from '#formats/nvs/nvs-keys.ts';
+import { mergeNvs } from '#formats/nvs/nvs-merge.ts';
 import { entryOffset } from '#formats/nvs/nvs-page.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { nvsString } from '#formats/nvs/nvs.ts';
-import { nvsEntries, sortedEntries } from './nvs-arbitrary.ts';
+import { nvsEntries, nvsEntry, sortedEntries } from './nvs-arbitrary.ts';
 import { nvsFixtureBytes, nvsManifest } from './nvs-fixtures.ts';
 
 const PAGE = 0x1000;
@@ -86,6 +87,26 @@ describe('what is encrypted', () => {
       toHex(cipher.subarray(entryOffset(3), entryOffset(4))),
     );
   });
+});
+
+test('a change of an encrypted image changes the pages that it would change in plain, and no others', () => {
+  const SIZE = 32 * PAGE;
+  fc.assert(
+    fc.property(nvsEntries(20), nvsEntry, nvsEntry, anyKeys, (entries, earlier, change, keys) => {
+      // Changed before, so that there are erased entries too.
+      const used = mergeNvs(encodeNvs(entries, SIZE), { set: [earlier] }).bytes;
+      const cipher = encryptNvs(used, keys);
+      const { bytes, changedPages } = mergeNvs(decryptNvs(cipher, keys), { set: [change] });
+      const after = encryptNvs(bytes, keys);
+      const starts = Array.from({ length: SIZE / PAGE }, (_, page) => page * PAGE);
+      const differing = starts.filter(
+        (page) => !equalBytes(after.subarray(page, page + PAGE), cipher.subarray(page, page + PAGE)),
+      );
+      expect(differing).toHaveLength(changedPages);
+      expect(decodeNvs(decryptNvs(after, keys)).entries).toContainEqual(change);
+    }),
+    { numRuns: 30 },
+  );
 });
 
 describe('what is refused', () => {
