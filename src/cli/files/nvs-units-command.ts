@@ -7,17 +7,23 @@ import { generateUnits, type NvsUnitImage, type NvsUnits, readUnits } from '#for
 import { type Command, Option } from 'commander';
 import { join } from 'node:path';
 import { type CommandContext } from '../context.ts';
-import { fileAction, inFile, type OutputFile, readInput, Refused, refusalLine, writeOutputs } from './file-command.ts';
-import { readFileRows } from './nvs-file-rows.ts';
+import {
+  fileAction,
+  inFile,
+  type OutputFile,
+  readInput,
+  Refused,
+  refusalLine,
+  warn,
+  writeOutputs,
+} from './file-command.ts';
+import { type GenerateOptions, readGenerateOptions, readNamedFiles, withGenerateOptions } from './nvs-generate.ts';
 import { type KeyOptions, randomKeys, readKeys, withKeyOptions } from './nvs-keys-command.ts';
-import { parseAddress } from './number-option.ts';
 
-interface UnitsOptions extends KeyOptions {
+interface UnitsOptions extends KeyOptions, GenerateOptions {
   config: string;
   values: string;
-  size: number;
   output: string;
-  nvsVersion: '1' | '2';
   id?: string;
   prefix?: string;
   generateKeys?: boolean;
@@ -32,13 +38,11 @@ interface UnitFiles {
 }
 
 export function addNvsUnitsCommand(nvs: Command, context: CommandContext): void {
-  withKeyOptions(nvs.command('units'))
+  withKeyOptions(withGenerateOptions(nvs.command('units')))
     .description('one image for each unit of a production run, from the two CSV files of mfg_gen.py')
     .requiredOption('--config <config.csv>', 'which keys a unit has: KEY,TYPE,ENCODING[,REPEAT]')
     .requiredOption('--values <values.csv>', 'a line with the keys, then a row for each unit')
-    .requiredOption('--size <bytes>', 'size of the partition, such as 0x6000', parseAddress)
     .requiredOption('-o, --output <folder>', 'for the images, NAME.bin each; no file is replaced')
-    .addOption(new Option('--nvs-version <version>', 'format of the images').choices(['1', '2']).default('2'))
     .option('--id <column>', 'names the units; unless given, the first column if it is no key, else their number')
     .option('--prefix <text>', 'before each name: TEXT-NAME.bin')
     .addOption(
@@ -52,12 +56,13 @@ export function addNvsUnitsCommand(nvs: Command, context: CommandContext): void 
 }
 
 async function makeUnits(options: UnitsOptions, context: CommandContext): Promise<void> {
+  const { size, version, warnings: sizeWarnings } = readGenerateOptions(options);
   const keys = await readKeys(options);
   const { units, metadata } = await readTables(options, context);
-  const files = await readFileRows(units.flatMap(({ rows }) => rows));
-  const version = options.nvsVersion === '1' ? 1 : 2;
-  const { images, warnings, issues } = generateUnits(units, options.size, { version, files });
-  for (const line of linesOf(warnings, options.values)) context.output.complain(`warning: ${line}`);
+  const rows = units.flatMap((unit) => unit.rows);
+  const files = await readNamedFiles(rows, options.values);
+  const { images, warnings, issues } = generateUnits(units, size, { version, files });
+  warn([...warnings, ...sizeWarnings], options.values, context);
   refuse(issues, options.values, context);
 
   const made = images.map((image) => unitFiles(image, keys, options));
@@ -81,12 +86,9 @@ async function readTables({ config, values, id }: UnitsOptions, context: Command
 
 /** Says all that is wrong with a file, one line each. */
 function refuse(issues: readonly FormatIssue[], file: string, { output }: CommandContext): void {
-  for (const line of linesOf(issues, file)) output.complain(line);
+  for (const { code, message, place } of issues) output.complain(refusalLine(code, message, { ...place, file }));
   if (issues.length > 0) throw new Refused();
 }
-
-const linesOf = (issues: readonly FormatIssue[], file: string): string[] =>
-  issues.map(({ code, message, place }) => refusalLine(code, message, { ...place, file }));
 
 function unitFiles({ name, image }: NvsUnitImage, given: NvsKeys | undefined, options: UnitsOptions): UnitFiles {
   const file = options.prefix === undefined ? `${name}.bin` : `${options.prefix}-${name}.bin`;

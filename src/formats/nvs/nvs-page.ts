@@ -33,6 +33,8 @@ const STATES: ReadonlyMap<number, NvsPageState> = new Map([
   [0xffff_fffc, 'full'],
   [0xffff_fff8, 'freeing'],
 ]);
+/** What firmware marks a page with that it found damaged. */
+const CORRUPT = 0xffff_fff0;
 const STATE_CODES = { active: 0xffff_fffe, full: 0xffff_fffc } as const;
 const BITMAP_OFFSET = 32;
 const ENTRIES_OFFSET = 64;
@@ -49,9 +51,15 @@ export function decodePageHeader(page: Uint8Array): PageHeader {
   const none = { sequence: 0, version: 0 };
   if (isBlank(page)) return { state: 'blank', ...none };
   const state = STATES.get(readU32(page, 0));
-  if (state === undefined || readU32(page, 28) !== crc32(page.subarray(4, 28))) return { state: 'corrupt', ...none };
+  if (state === undefined || !hasRightHeader(page)) return { state: 'corrupt', ...none };
   return { state, sequence: readU32(page, 4), version: 0x100 - (page[8] ?? 0) };
 }
+
+/** Whether these 4096 bytes were once written as a page: they have one of its states, or a header with a right CRC. */
+export const looksLikePage = (page: Uint8Array): boolean =>
+  STATES.has(readU32(page, 0)) || readU32(page, 0) === CORRUPT || hasRightHeader(page);
+
+const hasRightHeader = (page: Uint8Array): boolean => readU32(page, 28) === crc32(page.subarray(4, 28));
 
 /** The state of one entry (0 to 125) by the page's bitmap. */
 export function entryState(page: Uint8Array, index: number): EntryState {

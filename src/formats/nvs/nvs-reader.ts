@@ -2,7 +2,7 @@
 import { alignDown, hexAddress, isBlank } from '../bytes.ts';
 import { type FormatIssue } from '../format-error.ts';
 import { readPageItems, type PageItems } from './nvs-items.ts';
-import { decodePageHeader, type NvsPageState } from './nvs-page.ts';
+import { decodePageHeader, looksLikePage, type NvsPageState } from './nvs-page.ts';
 import { resolveItems, type NvsNamespace } from './nvs-resolve.ts';
 import { NVS_PAGE_SIZE, type NvsEntry } from './nvs.ts';
 
@@ -93,6 +93,13 @@ export function decodeNvs(bytes: Uint8Array): DecodedNvs {
   issues.push(...resolved.issues);
   const verdict = newer ? 'newer-version' : issues.some(isNvsLoss) ? 'damaged' : 'ok';
   return { ...result, entries: resolved.entries, namespaces: resolved.namespaces, verdict };
+}
+
+/** Whether this may be an NVS partition: whole pages, of which at least one was written as a page, or all are blank. */
+export function isNvsImage(bytes: Uint8Array): boolean {
+  const offsets = Array.from({ length: Math.floor(bytes.length / NVS_PAGE_SIZE) }, (_, index) => index * NVS_PAGE_SIZE);
+  if (offsets.length === 0) return false;
+  return isBlank(bytes) || offsets.some((offset) => looksLikePage(bytes.subarray(offset, offset + NVS_PAGE_SIZE)));
 }
 
 /** Pages that hold entries, of which none can be read anywhere. */
