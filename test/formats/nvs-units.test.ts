@@ -28,7 +28,7 @@ function unitsOf(values: string[], config = CONFIG, idColumn?: string): NvsUnits
 }
 
 const generate = (values: string[], config?: string[], size = SIZE): ReturnType<typeof generateUnits> =>
-  generateUnits(unitsOf(values, config).units, size, { version: 2, files: new Map([['a.txt', utf8('text')]]) });
+  generateUnits(unitsOf(values, config), size, { version: 2, files: new Map([['a.txt', utf8('text')]]) });
 
 describe('good tables', () => {
   test('each image is what the partition generator makes of the CSV that mfg_gen.py would write for the unit', () => {
@@ -175,6 +175,7 @@ describe('bad values', () => {
     ['no lines', [], ['nvs-units-empty']],
     ['no units', ['id,ssid,channel,serial'], ['nvs-units-empty']],
     ['a key without a column', ['id,ssid,serial', 'x,a,1'], ['1 nvs-units-no-column']],
+    ['a key with two columns', ['id,ssid,channel,serial,ssid', 'x,a,1,2,b'], ['1 nvs-duplicate-key']],
     ['another order', ['id,ssid,serial,channel', 'x,a,1,2'], ['1 nvs-units-order']],
     [
       'too few and too many values',
@@ -212,6 +213,26 @@ describe('bad values', () => {
       '4:6 nvs-csv-file',
     ]);
     expect(images).toEqual([]);
+  });
+
+  test('what is wrong with the form of a row and what with its values is told together, in the order of lines', () => {
+    const { images, issues } = generate(['id,ssid,channel,serial', 'x,a,256,1', '../y,,1,', 'z,b', 'x,,x,-1']);
+    expect(found(issues)).toEqual([
+      '2 nvs-value-range',
+      '3 nvs-units-name',
+      '3 nvs-units-no-value',
+      '4 nvs-units-row',
+      '5 nvs-units-name',
+      '5 nvs-csv-integer',
+      '5 nvs-value-range',
+    ]);
+    expect(images).toEqual([]);
+  });
+
+  test('a value for all units that is missing is told once', () => {
+    const config = ['n,namespace,', 'a,data,u8,REPEAT', 'b,data,u8'];
+    expect(found(generate(['id,a,b', 'x,,1', 'y,,2'], config).issues)).toEqual(['2 nvs-units-no-value']);
+    expect(found(generate(['id,a,b', 'x', 'y,,2'], config).issues)).toEqual(['2 nvs-units-row']);
   });
 
   test('one unit too large leaves none', () => {

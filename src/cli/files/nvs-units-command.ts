@@ -58,10 +58,10 @@ export function addNvsUnitsCommand(nvs: Command, context: CommandContext): void 
 async function makeUnits(options: UnitsOptions, context: CommandContext): Promise<void> {
   const { size, version, warnings: sizeWarnings } = readGenerateOptions(options);
   const keys = await readKeys(options);
-  const { units, metadata } = await readTables(options, context);
-  const rows = units.flatMap((unit) => unit.rows);
+  const table = await readTables(options, context);
+  const rows = table.units.flatMap((unit) => unit.rows);
   const files = await readNamedFiles(rows, options.values);
-  const { images, warnings, issues } = generateUnits(units, size, { version, files });
+  const { images, warnings, issues } = generateUnits(table, size, { version, files });
   warn([...warnings, ...sizeWarnings], options.values, context);
   refuse(issues, options.values, context);
 
@@ -69,9 +69,9 @@ async function makeUnits(options: UnitsOptions, context: CommandContext): Promis
   await writeOutputs(made.flatMap((unit) => (unit.keys ? [unit.image, unit.keys] : [unit.image])));
   const document = {
     units: made.map((unit) => ({ name: unit.name, file: unit.image.path, keys: unit.keys?.path })),
-    metadata,
+    metadata: table.metadata,
   };
-  context.output.document(document, summary(made, metadata));
+  context.output.document(document, summary(made, table.metadata));
 }
 
 async function readTables({ config, values, id }: UnitsOptions, context: CommandContext): Promise<NvsUnits> {
@@ -79,9 +79,7 @@ async function readTables({ config, values, id }: UnitsOptions, context: Command
   const valuesBytes = await readInput(values);
   const { rows, issues } = inFile(config, () => readUnitConfig(configBytes));
   refuse(issues, config, context);
-  const units = inFile(values, () => readUnits(valuesBytes, rows, { idColumn: id }));
-  refuse(units.issues, values, context);
-  return units;
+  return inFile(values, () => readUnits(valuesBytes, rows, { idColumn: id }));
 }
 
 /** Says all that is wrong with a file, one line each. */

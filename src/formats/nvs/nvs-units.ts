@@ -51,13 +51,13 @@ const NAME_MAX_LENGTH = 100;
 const NAME = /^[\p{L}\p{N}_](?:[\p{L}\p{N} ._+-]*[\p{L}\p{N}_+-])?$/u;
 
 /**
- * Reads the values and checks their form. What the values are is checked by `generateUnits`. Nothing may be made of units with issues.
+ * Reads the values and checks their form; `generateUnits` checks what they are. A cell without a value is left out of its unit.
  *
  * A unit is named by its value in `idColumn`; unless told, by that in the first column, or by its number from 1 if that column is a
  * key. A colon, as in a MAC address, becomes a hyphen.
  *
- * Codes of issues: `nvs-units-empty`, `nvs-units-no-column` (a key, or `idColumn`), `nvs-units-order`, `nvs-units-row` (too many or too
- * few values), `nvs-units-no-value`, `nvs-units-repeat`, `nvs-units-name` (no file name, or taken by another unit).
+ * Codes of issues: `nvs-units-empty`, `nvs-units-no-column` (a key, or `idColumn`), `nvs-units-order`, `nvs-duplicate-key`,
+ * `nvs-units-row` (too many or too few values), `nvs-units-no-value`, `nvs-units-repeat`, `nvs-units-name` (no file name, or taken by another unit).
  *
  * @throws {FormatError} as `readCsvRows`.
  */
@@ -74,7 +74,8 @@ export function readUnits(
     return { units: [], metadata: [], issues };
   }
   const columns = findColumns(header, config, issues);
-  const metadata = header.cells.filter((_, index) => ![...columns.values()].includes(index));
+  const used = new Set(columns.values());
+  const metadata = header.cells.filter((_, index) => !used.has(index));
   const nameColumn = findNameColumn(header, { idColumn, columns, issues });
   if (issues.length > 0) return { units: [], metadata, issues };
 
@@ -104,7 +105,18 @@ function findColumns(
       issues.push({ code, message, place: { line: header.line } });
     }
   }
+  if (issues.length === 0) refuseSpareColumns(header, columns, issues);
   return columns;
+}
+
+/** Of two columns with the name of one key nobody knows which is meant. */
+function refuseSpareColumns({ cells, place }: CsvRow, columns: UnitTable['columns'], issues: FormatIssue[]): void {
+  const used = new Set(columns.values());
+  const keys = new Set([...columns.keys()].map(({ key }) => key));
+  for (const [index, name] of cells.entries()) {
+    if (used.has(index) || !keys.has(name)) continue;
+    issues.push({ code: 'nvs-duplicate-key', message: `There is one column ${name} too many`, place: place(index) });
+  }
 }
 
 /** The column that names the units, or `undefined` when their number does. */
@@ -164,9 +176,9 @@ function readUnit(row: CsvRow, table: UnitTable): NvsCsvRow[] {
     issues.push({ code: 'nvs-units-row', message, place: { line: row.line } });
     return [];
   }
-  return config.map((key) => {
+  return config.flatMap((key) => {
     const column = columns.get(key);
-    if (column === undefined) return { ...rowOf(key, row, 0), value: undefined };
+    if (column === undefined) return [{ ...rowOf(key, row, 0), value: undefined }];
     const own = rowOf(key, row, column);
     const first = repeated.get(key);
     const isFollower = first !== undefined && first.places.value.line !== row.line;
@@ -177,31 +189,36 @@ function readUnit(row: CsvRow, table: UnitTable): NvsCsvRow[] {
       const message = `${key.key} is to be the same for all units, and here it is not`;
       issues.push({ code: 'nvs-units-repeat', message, place: own.places.value });
     }
-    return first ?? own;
+    const counts = first ?? own;
+    return counts.value ? [counts] : [];
   });
 }
 
 /**
- * The images of all units, or all that is wrong with their values. With issues there are no images.
+ * The images of all units, or all that is wrong with the CSV of values, in the order of its lines. With issues there are no images.
  *
+ * @param read what `readUnits` returned; its issues are among those returned.
  * @param size bytes of the partition, a multiple of 4096.
  * @throws {FormatError} `nvs-size`.
  */
 export function generateUnits(
-  units: readonly NvsUnit[],
+  read: Pick<NvsUnits, 'units' | 'issues'>,
   size: number,
   options: NvsStepOptions,
 ): { images: NvsUnitImage[]; warnings: FormatIssue[]; issues: FormatIssue[] } {
   usablePages(size, undefined); // refused once, not for each unit
-  const { warnings, issues } = checkValues(units, options);
+  const { warnings, issues: valueIssues } = checkValues(read.units, options);
+  const issues = [...read.issues, ...valueIssues];
   const images: NvsUnitImage[] = [];
-  if (issues.length > 0) return { images, warnings, issues };
-  for (const { name, rows } of units) {
+  for (const { name, rows } of issues.length === 0 ? read.units : []) {
     const generated = collect(issues, () => generateNvs(rows, size, options));
     if (generated) images.push({ name, image: generated.image });
   }
-  return { images: issues.length > 0 ? [] : images, warnings, issues };
+  return { images: issues.length === 0 ? images : [], warnings, issues: issues.toSorted(byPlace) };
 }
+
+const byPlace = (a: FormatIssue, b: FormatIssue): number =>
+  (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0);
 
 /** Each value by itself, so that all that is wrong is told; a value which is the same for all units once. */
 function checkValues(
