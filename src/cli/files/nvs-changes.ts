@@ -38,8 +38,7 @@ async function readEntry(text: string): Promise<NvsEntry> {
   const content = type === 'file' ? await readInput(value) : value;
   const place = { file: `${namespace}:${key}` };
   const typed = readCsvValue(ENCODINGS.get(type) ?? type, content, {
-    encodingPlace: place,
-    valuePlace: place,
+    place: () => place,
     warn: (_, message) => {
       throw new FormatError('nvs-bad-change', message, { place });
     },

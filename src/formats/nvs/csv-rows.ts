@@ -22,24 +22,20 @@ const LINE_END = /\r\n?|\n/;
  * @throws {FormatError} `nvs-csv-not-utf8`, `nvs-csv-quotes` (a quote is not closed, or text follows it).
  */
 export function readCsvRows(bytes: Uint8Array, { comments = true } = {}): CsvRow[] {
-  const lines = decodeText(bytes)
-    .split(LINE_END)
-    .map((text, index) => ({ text, number: index + 1 }))
-    .filter((line) => !(comments && line.text.startsWith('#')));
-  const text = lines.map((line) => line.text).join('\n');
-  const { data, errors } = Papa.parse<string[]>(text, { delimiter: ',', newline: '\n' });
+  const all = decodeText(bytes).split(LINE_END);
+  const numbers = [...all.keys()].filter((index) => !(comments && all[index]?.startsWith('#')));
+  const lines = numbers.map((index) => all[index] ?? '');
+  const { data, errors } = Papa.parse<string[]>(lines.join('\n'), { delimiter: ',', newline: '\n' });
   const [error] = errors;
   const rows: CsvRow[] = [];
   let next = 0;
   for (const [index, cells] of data.entries()) {
-    const first = lines[next];
-    const line = first?.number ?? 1;
-    const span = cells.reduce((sum, cell) => sum + cell.split('\n').length - 1, 1);
-    next += span;
+    const line = (numbers[next] ?? 0) + 1;
+    const isQuoted = lines[next]?.includes('"') ?? false;
+    next += isQuoted ? cells.reduce((sum, cell) => sum + cell.split('\n').length - 1, 1) : 1;
     if (error && error.row === index) throw new FormatError('nvs-csv-quotes', error.message, { place: { line } });
     if (cells.length === 1 && cells[0] === '') continue;
-    const isPlain = span === 1 && !first?.text.includes('"');
-    rows.push({ cells, line, place: (cell) => (isPlain ? { line, column: columnOf(cells, cell) } : { line }) });
+    rows.push({ cells, line, place: (cell) => (isQuoted ? { line } : { line, column: columnOf(cells, cell) }) });
   }
   return rows;
 }

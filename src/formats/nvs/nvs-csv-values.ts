@@ -14,9 +14,8 @@ export type TypedValue = NvsEntry extends infer Entry
   : never;
 
 export interface CsvValueContext {
-  /** Of the encoding and of the value, for what is refused. */
-  encodingPlace: FormatErrorPlace;
-  valuePlace: FormatErrorPlace;
+  /** Where the two stand, for what is refused. */
+  place: (cell: 'encoding' | 'value') => FormatErrorPlace;
   /** Told of what the tool does without a word. */
   warn: (code: string, message: string) => void;
 }
@@ -46,10 +45,10 @@ export function readCsvValue(encoding: string, content: CsvContent, context: Csv
   if (/^blob_(sz_)?fill/.test(encoding)) return { type: 'blob', value: filledBlob(encoding, content, context) };
   const name = encoding.toLowerCase();
   if (!INTEGERS.has(name) && !BLOBS.has(name) && name !== 'string') {
-    throw new FormatError('nvs-csv-encoding', `"${encoding}" is not an encoding`, { place: context.encodingPlace });
+    throw new FormatError('nvs-csv-encoding', `"${encoding}" is not an encoding`, { place: context.place('encoding') });
   }
   if (content === undefined) {
-    throw new FormatError('nvs-csv-short-row', 'The value is missing', { place: context.valuePlace });
+    throw new FormatError('nvs-csv-short-row', 'The value is missing', { place: context.place('value') });
   }
   if (name === 'string') return { type: 'string', value: stringBytes(content, context) };
   if (BLOBS.has(name)) return { type: 'blob', value: blobBytes(encoding, content, context) };
@@ -60,24 +59,24 @@ export function readCsvValue(encoding: string, content: CsvContent, context: Csv
 function readInteger(
   type: NvsIntegerEntry['type'],
   content: string | Uint8Array,
-  { valuePlace }: CsvValueContext,
+  { place }: CsvValueContext,
 ): TypedValue {
   const text = (typeof content === 'string' ? content : new TextDecoder().decode(content)).trim();
   // No 64-bit number has more digits; and to read one of millions would take long.
   if (!/^[+-]?[0-9](_?[0-9])*$/.test(text) || text.length > 1000) {
     const shown = text.length > 40 ? `${text.slice(0, 40)}…` : text;
-    throw new FormatError('nvs-csv-integer', `"${shown}" is not a decimal integer`, { place: valuePlace });
+    throw new FormatError('nvs-csv-integer', `"${shown}" is not a decimal integer`, { place: place('value') });
   }
   const value = BigInt(text.replaceAll('_', ''));
   return type === 'u64' || type === 'i64' ? { type, value } : { type, value: Number(value) };
 }
 
-function stringBytes(content: string | Uint8Array, { valuePlace }: CsvValueContext): Uint8Array {
+function stringBytes(content: string | Uint8Array, { place }: CsvValueContext): Uint8Array {
   if (typeof content === 'string') return UTF8.encode(content);
   try {
     new TextDecoder('utf-8', { fatal: true }).decode(content);
   } catch (cause) {
-    throw new FormatError('nvs-csv-not-utf8', 'The file is not UTF-8', { place: valuePlace, cause });
+    throw new FormatError('nvs-csv-not-utf8', 'The file is not UTF-8', { place: place('value'), cause });
   }
   return content;
 }
@@ -101,18 +100,18 @@ function asText(content: string | Uint8Array): string {
   return new TextDecoder('latin1').decode(content);
 }
 
-function hexBytes(text: string, { valuePlace }: CsvValueContext): Uint8Array {
+function hexBytes(text: string, { place }: CsvValueContext): Uint8Array {
   const digits = text.trim();
   if (/^(?:[0-9a-f]{2})*$/i.test(digits)) return fromHex(digits);
   const what = /^[0-9a-f]*$/i.test(digits) ? 'The number of hex digits is odd' : 'The value holds what is no hex digit';
-  throw new FormatError('nvs-csv-hex', what, { place: valuePlace });
+  throw new FormatError('nvs-csv-hex', what, { place: place('value') });
 }
 
 /**
  * As Python's binascii.a2b_base64: what is no base64 is left out (here with a warning, unless it is white space), the
  * first complete padding ends the value, and it must be there.
  */
-function base64Bytes(text: string, { valuePlace, warn }: CsvValueContext): Uint8Array {
+function base64Bytes(text: string, { place, warn }: CsvValueContext): Uint8Array {
   let digits = '';
   let padding = 0;
   let ignored = 0;
@@ -129,7 +128,7 @@ function base64Bytes(text: string, { valuePlace, warn }: CsvValueContext): Uint8
   }
   const unfinished = digits.length % 4;
   if (unfinished > 0 && unfinished + padding < 4) {
-    throw new FormatError('nvs-csv-base64', 'The base64 is cut short', { place: valuePlace });
+    throw new FormatError('nvs-csv-base64', 'The base64 is cut short', { place: place('value') });
   }
   if (ignored > 0) warn('nvs-csv-base64-ignored', `${ignored} characters that are no base64 are left out`);
   return Uint8Array.from(atob(digits), (char) => char.charCodeAt(0));
@@ -138,17 +137,17 @@ function base64Bytes(text: string, { valuePlace, warn }: CsvValueContext): Uint8
 const FILL = /^(blob_fill|blob_sz_fill)\((\d+);0x([0-9a-fA-F]{2})\)/;
 
 /** `blob_fill(N;0xPP)`: the value and PP up to N bytes. `blob_sz_fill(N;0xPP)`: the value's length (u32) before that. */
-function filledBlob(encoding: string, content: CsvContent, { encodingPlace, valuePlace }: CsvValueContext): Uint8Array {
+function filledBlob(encoding: string, content: CsvContent, { place }: CsvValueContext): Uint8Array {
   const [, kind, digits, fill = ''] = FILL.exec(encoding) ?? [];
   const length = Number(digits);
   if (kind === undefined || length > NVS_BLOB_MAX_SIZE) {
     const message = `"${encoding}" is not blob_fill(N;0xPP) or blob_sz_fill(N;0xPP) with at most ${NVS_BLOB_MAX_SIZE} bytes`;
-    throw new FormatError('nvs-csv-fill', message, { place: encodingPlace });
+    throw new FormatError('nvs-csv-fill', message, { place: place('encoding') });
   }
   const bytes = typeof content === 'object' ? content : UTF8.encode(content);
   if (bytes.length > length) {
     const message = `The value has ${bytes.length} bytes, more than the ${length} of its encoding`;
-    throw new FormatError('nvs-csv-fill', message, { place: valuePlace });
+    throw new FormatError('nvs-csv-fill', message, { place: place('value') });
   }
   const field = padBytes(bytes, length, Number.parseInt(fill, 16));
   if (kind === 'blob_fill') return field;

@@ -26,12 +26,12 @@ export interface NvsCsvRow {
   encoding: string;
   /** `undefined` where the row ends before it. */
   value: string | undefined;
-  /** Where its cells stand. */
-  places: Record<(typeof COLUMNS)[number], FormatErrorPlace>;
+  /** Where a cell stands. */
+  place: (column: (typeof COLUMNS)[number]) => FormatErrorPlace;
 }
 
 /** What is to be written, in order. */
-export type NvsStep = { place: FormatErrorPlace } & (
+export type NvsStep = { row: NvsCsvRow } & (
   | { kind: 'namespace'; name: string }
   /** Its namespace is empty where none was begun. */
   | { kind: 'entry'; entry: NvsEntry }
@@ -56,16 +56,15 @@ export function readNvsCsv(bytes: Uint8Array): NvsCsvRow[] {
 
 function readRow(row: CsvRow, columns: readonly number[]): NvsCsvRow {
   const [key, type, encoding, value] = columns.map((column) => row.cells[column]);
-  const [keyPlace = {}, typePlace = {}, encodingPlace = {}, valuePlace = {}] = columns.map(row.place);
+  const place: NvsCsvRow['place'] = (column) => row.place(columns[COLUMNS.indexOf(column)] ?? 0);
   const known = TYPES.find((name) => name === type);
   if (type !== undefined && !known) {
-    throw new FormatError('nvs-csv-type', `"${type}" is none of: ${TYPES.join(', ')}`, { place: typePlace });
+    throw new FormatError('nvs-csv-type', `"${type}" is none of: ${TYPES.join(', ')}`, { place: place('type') });
   }
   if (key === undefined || !known || (encoding === undefined && known !== 'namespace')) {
-    throw new FormatError('nvs-csv-short-row', 'The row ends before its encoding', { place: encodingPlace });
+    throw new FormatError('nvs-csv-short-row', 'The row ends before its encoding', { place: place('encoding') });
   }
-  const places = { key: keyPlace, type: typePlace, encoding: encodingPlace, value: valuePlace };
-  return { key, type: known, encoding: encoding ?? '', value, places };
+  return { key, type: known, encoding: encoding ?? '', value, place };
 }
 
 export interface NvsStepOptions {
@@ -89,27 +88,26 @@ export function readNvsSteps(
   const seen = new Set<string>();
   let namespace = '';
   for (const row of rows) {
-    const place = row.places.key;
     if (row.type === 'namespace') {
       namespace = row.key;
-      at(place, () => checkName(namespace, 'nvs-bad-namespace'));
-      steps.push({ kind: 'namespace', name: namespace, place });
+      inCell(row, 'key', () => checkName(namespace, 'nvs-bad-namespace'));
+      steps.push({ kind: 'namespace', name: namespace, row });
       continue;
     }
     const entry = readEntry(row, { namespace, version, content: contentOf(row, files), warnings });
     const wifiRow = { ...row, namespace };
     for (const written of [...extras.before(wifiRow), entry, ...extras.after(wifiRow)]) {
-      noteDuplicate(written, { seen, place, warnings });
-      steps.push({ kind: 'entry', entry: written, place });
+      noteDuplicate(written, { seen, row, warnings });
+      steps.push({ kind: 'entry', entry: written, row });
     }
   }
   return { steps, warnings };
 }
 
-function contentOf({ type, value, places }: NvsCsvRow, files: ReadonlyMap<string, Uint8Array>): CsvContent {
+function contentOf({ type, value, place }: NvsCsvRow, files: ReadonlyMap<string, Uint8Array>): CsvContent {
   if (type !== 'file' || value === undefined) return value;
   const content = files.get(value);
-  if (!content) throw new FormatError('nvs-csv-file', `There is no file ${value}`, { place: places.value });
+  if (!content) throw new FormatError('nvs-csv-file', `There is no file ${value}`, { place: place('value') });
   return content;
 }
 
@@ -121,39 +119,39 @@ interface EntryContext {
 }
 
 function readEntry(row: NvsCsvRow, { namespace, version, content, warnings }: EntryContext): NvsEntry {
-  const { key, places } = row;
-  at(places.key, () => checkName(key, 'nvs-bad-key'));
+  const { key } = row;
+  inCell(row, 'key', () => checkName(key, 'nvs-bad-key'));
   const value = readCsvValue(row.encoding, content, {
-    encodingPlace: places.encoding,
-    valuePlace: places.value,
-    warn: (code, message) => warnings.push({ code, message, place: places.value }),
+    place: row.place,
+    warn: (code, message) => warnings.push({ code, message, place: row.place('value') }),
   });
   const entry: NvsEntry = { namespace, key, ...value };
-  at(places.value, () => checkNvsValue(entry, version));
+  inCell(row, 'value', () => checkNvsValue(entry, version));
   if (namespace === '') {
     const message = `${key} stands before the first namespace, where firmware takes it for the definition of one`;
-    warnings.push({ code: 'nvs-csv-no-namespace', message, place: places.key });
+    warnings.push({ code: 'nvs-csv-no-namespace', message, place: row.place('key') });
   }
   return entry;
 }
 
 function noteDuplicate(
   { namespace, key }: NvsEntry,
-  { seen, place, warnings }: { seen: Set<string>; place: FormatErrorPlace; warnings: FormatIssue[] },
+  { seen, row, warnings }: { seen: Set<string>; row: NvsCsvRow; warnings: FormatIssue[] },
 ): void {
   const name = `${namespace}\0${key}`;
   if (seen.has(name)) {
-    warnings.push({ code: 'nvs-csv-duplicate-key', message: `${namespace}:${key} is written once more`, place });
+    const message = `${namespace}:${key} is written once more`;
+    warnings.push({ code: 'nvs-csv-duplicate-key', message, place: row.place('key') });
   }
   seen.add(name);
 }
 
-/** Runs a check, and gives what it refuses a place. */
-export function at<Value>(place: FormatErrorPlace, check: () => Value): Value {
+/** Runs a check of what a cell says, and gives what it refuses that place. */
+export function inCell(row: NvsCsvRow, column: (typeof COLUMNS)[number], check: () => void): void {
   try {
-    return check();
+    check();
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new FormatError(error.code, error.message, { place, cause: error });
+    throw new FormatError(error.code, error.message, { place: row.place(column), cause: error });
   }
 }

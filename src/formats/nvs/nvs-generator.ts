@@ -1,6 +1,6 @@
 /** Makes the image that Espressif's NVS partition generator 0.2.0 makes of a CSV, byte for byte. */
 import { type FormatIssue } from '../format-error.ts';
-import { at, type NvsCsvRow, readNvsSteps, type NvsStepOptions } from './nvs-csv.ts';
+import { inCell, type NvsCsvRow, readNvsSteps, type NvsStepOptions } from './nvs-csv.ts';
 import { ToolOrderPages } from './nvs-page-pools.ts';
 import { NvsPacker } from './nvs-packer.ts';
 import { usablePages } from './nvs-writer.ts';
@@ -21,7 +21,7 @@ export function generateNvs(rows: readonly NvsCsvRow[], size: number, options: N
   const { steps, warnings } = readNvsSteps(rows, options);
   const packer = new NvsPacker(pages, options.version);
   for (const step of steps) {
-    at(step.place, () => (step.kind === 'namespace' ? packer.define(step.name) : packer.add(step.entry)));
+    inCell(step.row, 'key', () => (step.kind === 'namespace' ? packer.define(step.name) : packer.add(step.entry)));
   }
   return { image: pages.finish(size, options.version), warnings };
 }

@@ -36,6 +36,7 @@ const STATES: ReadonlyMap<number, NvsPageState> = new Map([
 /** What firmware marks a page with that it found damaged. */
 const CORRUPT = 0xffff_fff0;
 const STATE_CODES = { active: 0xffff_fffe, full: 0xffff_fffc } as const;
+const ENTRY_STATES: readonly EntryState[] = ['erased', 'illegal', 'written', 'empty'];
 const BITMAP_OFFSET = 32;
 const ENTRIES_OFFSET = 64;
 
@@ -64,7 +65,7 @@ const hasRightHeader = (page: Uint8Array): boolean => readU32(page, 28) === crc3
 /** The state of one entry (0 to 125) by the page's bitmap. */
 export function entryState(page: Uint8Array, index: number): EntryState {
   const bits = ((page[BITMAP_OFFSET + (index >> 2)] ?? 0) >> ((index & 3) * 2)) & 3;
-  return (['erased', 'illegal', 'written', 'empty'] as const)[bits] as EntryState;
+  return ENTRY_STATES[bits] ?? 'illegal';
 }
 
 /** CRC of an entry: all of it but the CRC itself (bytes 4–7). */

@@ -95,12 +95,13 @@ function readNamespaces(
 
 /** What makes two items copies of one thing. */
 const identity = (item: NvsItem, { type = item.type, chunkIndex = item.chunkIndex } = {}): string =>
-  [item.namespaceIndex, type, chunkIndex, item.key].join('\0');
+  `${item.namespaceIndex} ${type} ${chunkIndex} ${item.key}`;
 
 function groupCopies(items: readonly NvsItem[]): Map<string, Copies> {
   const groups = Map.groupBy(items, (item) => identity(item));
   const last = items.at(-1);
   for (const [name, copies] of groups) {
+    if (copies.length === 1) continue;
     const rank = new Map(copies.map((item, index) => [item, rankOf(item, last, index)]));
     groups.set(
       name,

@@ -7,14 +7,17 @@
  */
 import { FormatError, type FormatIssue } from '../format-error.ts';
 import { type CsvRow, readCsvRows } from './csv-rows.ts';
-import { at, type NvsCsvRow } from './nvs-csv.ts';
+import { inCell, type NvsCsvRow } from './nvs-csv.ts';
 import { readCsvValue } from './nvs-csv-values.ts';
 import { checkName } from './nvs-values.ts';
 
-export type UnitConfigRow = Pick<NvsCsvRow, 'key' | 'type' | 'encoding'> & {
+/** A row of which the value is still to come. */
+export interface UnitConfigRow extends NvsCsvRow {
   /** The value of the first unit is that of all. */
   repeat: boolean;
-};
+}
+
+const COLUMNS = ['key', 'type', 'encoding', 'value'] as const;
 
 /** What the rows before say about the next one. */
 interface Scope {
@@ -61,43 +64,48 @@ export function collect<Value>(issues: FormatIssue[], check: () => Value): Value
 function readConfigRow({ cells, place }: CsvRow, scope: Scope): UnitConfigRow {
   const [key = '', type = '', encoding = '', mark = '', ...rest] = cells;
   const isKnown = type === 'namespace' || type === 'data' || type === 'file';
-  const isMarked = mark === 'REPEAT';
-  if (!isKnown || rest.some((cell) => cell !== '') || (mark !== '' && !isMarked)) {
-    const column = isKnown ? 3 : 1;
+  const repeat = mark === 'REPEAT';
+  if (!isKnown || rest.some((cell) => cell !== '') || (mark !== '' && !repeat)) {
     const message = 'Not NAME,namespace, or KEY,data|file,ENCODING with REPEAT or nothing behind it';
-    throw new FormatError('nvs-units-config', message, { place: place(column) });
+    throw new FormatError('nvs-units-config', message, { place: place(isKnown ? 3 : 1) });
   }
+  const row: UnitConfigRow = {
+    key,
+    type,
+    encoding,
+    value: undefined,
+    repeat,
+    place: (column) => place(COLUMNS.indexOf(column)),
+  };
   if (type === 'namespace') {
     scope.namespace = key;
-    at(place(0), () => checkName(key, 'nvs-bad-namespace'));
-    return { key, type, encoding: '', repeat: false };
+    inCell(row, 'key', () => checkName(key, 'nvs-bad-namespace'));
+  } else {
+    checkKey(row, scope);
   }
-  if (scope.namespace === undefined) {
-    throw new FormatError('nvs-units-no-namespace', `${key} stands before the first namespace`, { place: place(0) });
-  }
-  at(place(0), () => checkName(key, 'nvs-bad-key'));
-  at(place(2), () => checkEncoding(encoding));
-  declare(key, scope.namespace, { scope, place: place(0) });
-  return { key, type, encoding, repeat: isMarked };
+  return row;
 }
 
-/** An encoding without a value is refused for the value, if it is one. */
-function checkEncoding(encoding: string): void {
+function checkKey(row: UnitConfigRow, { namespace, declared }: Scope): void {
+  const { key } = row;
+  if (namespace === undefined) {
+    const message = `${key} stands before the first namespace`;
+    throw new FormatError('nvs-units-no-namespace', message, { place: row.place('key') });
+  }
+  inCell(row, 'key', () => checkName(key, 'nvs-bad-key'));
+  checkEncoding(row);
+  const name = `${namespace}\0${key}`;
+  if (declared.has(name)) {
+    throw new FormatError('nvs-duplicate-key', `${namespace}:${key} is there twice`, { place: row.place('key') });
+  }
+  declared.add(name);
+}
+
+/** An encoding without a value is refused for the lack of one, if it is an encoding. */
+function checkEncoding({ encoding, place }: UnitConfigRow): void {
   try {
-    readCsvValue(encoding, undefined, { encodingPlace: {}, valuePlace: {}, warn: () => undefined });
+    readCsvValue(encoding, undefined, { place, warn: () => undefined });
   } catch (error) {
     if (!(error instanceof FormatError && error.code === 'nvs-csv-short-row')) throw error;
   }
-}
-
-function declare(
-  key: string,
-  namespace: string,
-  { scope, place }: { scope: Scope; place: ReturnType<CsvRow['place']> },
-): void {
-  const name = `${namespace}\0${key}`;
-  if (scope.declared.has(name)) {
-    throw new FormatError('nvs-duplicate-key', `${namespace}:${key} is there twice`, { place });
-  }
-  scope.declared.add(name);
 }

@@ -39,6 +39,8 @@ export interface NvsUnitImage {
 interface UnitTable {
   config: readonly UnitConfigRow[];
   header: CsvRow;
+  /** The row of the first unit. */
+  first: CsvRow;
   /** Where in a row the value of each key stands. */
   columns: ReadonlyMap<UnitConfigRow, number>;
   /** The rows of keys with REPEAT, from the first unit. */
@@ -79,7 +81,10 @@ export function readUnits(
   const nameColumn = findNameColumn(header, { idColumn, columns, issues });
   if (issues.length > 0) return { units: [], metadata, issues };
 
-  const table: UnitTable = { config, header, columns, repeated: repeatedRows(first, columns), issues };
+  const repeated = new Map(
+    [...columns].filter(([{ repeat }]) => repeat).map(([key, column]) => [key, rowOf(key, first, column)]),
+  );
+  const table: UnitTable = { config, header, first, columns, repeated, issues };
   const names = new UnitNames(nameColumn, issues);
   const units = rows.map((row, index) => ({ name: names.of(row, index), rows: readUnit(row, table) }));
   return { units, metadata, issues };
@@ -160,17 +165,12 @@ class UnitNames {
   }
 }
 
-const repeatedRows = (first: CsvRow, columns: UnitTable['columns']): UnitTable['repeated'] =>
-  new Map([...columns].filter(([{ repeat }]) => repeat).map(([key, column]) => [key, rowOf(key, first, column)]));
-
-function rowOf({ key, type, encoding }: UnitConfigRow, row: CsvRow, column: number): NvsCsvRow {
-  const place = row.place(column);
-  const places = { key: place, type: place, encoding: place, value: place };
-  return { key, type, encoding, value: row.cells[column], places };
+function rowOf(key: UnitConfigRow, row: CsvRow, column: number): NvsCsvRow {
+  return { ...key, value: row.cells[column], place: () => row.place(column) };
 }
 
 function readUnit(row: CsvRow, table: UnitTable): NvsCsvRow[] {
-  const { config, header, columns, repeated, issues } = table;
+  const { config, header, first, columns, repeated, issues } = table;
   if (row.cells.length !== header.cells.length) {
     const message = `${row.cells.length} values for ${header.cells.length} columns`;
     issues.push({ code: 'nvs-units-row', message, place: { line: row.line } });
@@ -178,18 +178,17 @@ function readUnit(row: CsvRow, table: UnitTable): NvsCsvRow[] {
   }
   return config.flatMap((key) => {
     const column = columns.get(key);
-    if (column === undefined) return [{ ...rowOf(key, row, 0), value: undefined }];
+    if (column === undefined) return [{ ...key, place: () => row.place(0) }];
     const own = rowOf(key, row, column);
-    const first = repeated.get(key);
-    const isFollower = first !== undefined && first.places.value.line !== row.line;
+    const counts = repeated.get(key) ?? own;
+    const isFollower = key.repeat && row !== first;
     if (own.value === '' && !isFollower) {
-      issues.push({ code: 'nvs-units-no-value', message: `${key.key} has no value`, place: own.places.value });
+      issues.push({ code: 'nvs-units-no-value', message: `${key.key} has no value`, place: row.place(column) });
     }
-    if (isFollower && own.value !== '' && own.value !== first.value) {
+    if (isFollower && own.value !== '' && own.value !== counts.value) {
       const message = `${key.key} is to be the same for all units, and here it is not`;
-      issues.push({ code: 'nvs-units-repeat', message, place: own.places.value });
+      issues.push({ code: 'nvs-units-repeat', message, place: row.place(column) });
     }
-    const counts = first ?? own;
     return counts.value ? [counts] : [];
   });
 }
