@@ -2,8 +2,8 @@
 import { FormatError, type FormatIssue } from '#formats/format-error.ts';
 import { type NvsCsvRow, readNvsCsv } from '#formats/nvs/nvs-csv.ts';
 import { generateNvs } from '#formats/nvs/nvs-generator.ts';
-import { mergeNvs } from '#formats/nvs/nvs-merge.ts';
-import { decodeNvs, isNvsImage } from '#formats/nvs/nvs-reader.ts';
+import { mergeNvs, type NvsKey } from '#formats/nvs/nvs-merge.ts';
+import { decodeNvs, type DecodedNvs, isNvsImage } from '#formats/nvs/nvs-reader.ts';
 import { NVS_PAGE_SIZE, type NvsVersion } from '#formats/nvs/nvs.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -126,10 +126,16 @@ async function set(
   const image = await readImage(path);
   const changes = await readNvsChanges(assignments, keys);
   const { bytes, changedPages } = inFile(path, () => mergeNvs(image, { ...changes, acceptLoss }));
+  warn(notThere(changes.delete, decodeNvs(image)), path, context);
   await writeImage(output, bytes);
   const pages = bytes.length / NVS_PAGE_SIZE;
   context.output.say('nvs-set', { changedPages, pages }, `${changedPages} of ${pages} pages changed`);
 }
+
+const notThere = (keys: readonly NvsKey[], { entries }: DecodedNvs): FormatIssue[] =>
+  keys
+    .filter((key) => !entries.some((entry) => entry.namespace === key.namespace && entry.key === key.key))
+    .map((key) => ({ code: 'nvs-not-there', message: `There is no ${key.namespace}:${key.key} to delete` }));
 
 /**
  * A file that holds NVS, as readable as it can be made.
