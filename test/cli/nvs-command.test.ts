@@ -204,8 +204,9 @@ describe('set', () => {
       'new:e:string=',
       `new:f:file=${FIXTURES}/note.txt`,
     ];
-    const { code, out } = await set(...changes, '--delete', 'wifi_config:retry', 'wifi_config:none');
+    const { code, out, err } = await set(...changes, '--delete', 'wifi_config:retry', 'wifi_config:none');
     expect({ code, out }).toEqual({ code: 0, out: '1 of 4 pages changed\n' });
+    expect(err).toMatch(/^warning: .*: nvs-not-there: .*wifi_config:none.*\n$/);
     const { entries, issues } = await decode(made);
     expect(issues).toEqual([]);
     const kept = before.entries.filter(({ key }) => key !== 'retry' && key !== 'ssid');

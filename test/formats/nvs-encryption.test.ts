@@ -135,6 +135,13 @@ test('blank flash and a partition without entries have nothing to decrypt', () =
   hexEqual(decryptNvs(empty, keysA), empty);
 });
 
+test('a partition of the size of a whole flash comes back', () => {
+  const value = Uint8Array.from({ length: 400_000 }, (_, index) => index & 0xff);
+  const blobs = ['a', 'b', 'c', 'd', 'e', 'f'].map((key) => ({ namespace: 'n', key, type: 'blob' as const, value }));
+  const plain = encodeNvs(blobs, 0x40_0000);
+  expect(equalBytes(decryptNvs(encryptNvs(plain, keysA), keysA), plain)).toBe(true);
+});
+
 test('what is behind the last whole page is reported, not touched', () => {
   const tail = Uint8Array.of(1, 2, 3);
   const plain = decryptNvs(concatBytes(encryptNvs(sample, keysA), tail), keysA);

@@ -397,6 +397,16 @@ describe('robustness', () => {
     );
   });
 
+  it('tells as many issues as there are, of a file as large as a whole flash', () => {
+    const full = new NvsPageBuilder().finish('full', 0, 2);
+    // Entries that are illegal and written in turn, so that no two issues can be told as one.
+    for (let entry = 0; entry < 126; entry++) mark(full, entry, entry % 2 === 0 ? 'illegal' : 'written');
+    const pages = 1200;
+    const readable = encodeNvs([u8('n', 'a', 1)], PAGE);
+    const decoded = decodeNvs(concatBytes(readable, ...Array.from({ length: pages }, () => full)));
+    expect(decoded.issues.filter(({ code }) => code === 'nvs-entry-state')).toHaveLength(pages * 63);
+  });
+
   it('never throws on arbitrary bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2 * PAGE }), (bytes) => {

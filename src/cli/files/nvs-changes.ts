@@ -2,12 +2,12 @@
 import { FormatError } from '#formats/format-error.ts';
 import { type NvsKey } from '#formats/nvs/nvs-merge.ts';
 import { readCsvValue } from '#formats/nvs/nvs-csv-values.ts';
-import { type NvsEntry } from '#formats/nvs/nvs.ts';
+import { INTEGER_TYPES, type NvsEntry } from '#formats/nvs/nvs.ts';
 import { readInput } from './file-command.ts';
 
 /** The types, by the encoding of the CSV that reads their value. */
 const ENCODINGS = new Map([
-  ...['u8', 'i8', 'u16', 'i16', 'u32', 'i32', 'u64', 'i64', 'string', 'base64'].map((name) => [name, name] as const),
+  ...[...INTEGER_TYPES.values(), 'string', 'base64'].map((name) => [name, name] as const),
   ['hex', 'hex2bin'],
   ['file', 'binary'],
 ]);

@@ -1,11 +1,11 @@
 /** `twostep nvs`: partitions of settings, as nvs_partition_gen.py makes them and as firmware leaves them. */
-import { FormatError } from '#formats/format-error.ts';
+import { FormatError, type FormatIssue } from '#formats/format-error.ts';
 import { readNvsCsv } from '#formats/nvs/nvs-csv.ts';
 import { decryptNvs, encryptNvs } from '#formats/nvs/nvs-encryption.ts';
 import { generateNvs } from '#formats/nvs/nvs-generator.ts';
 import { type NvsKeys } from '#formats/nvs/nvs-keys.ts';
-import { mergeNvs } from '#formats/nvs/nvs-merge.ts';
-import { decodeNvs, isNvsImage } from '#formats/nvs/nvs-reader.ts';
+import { mergeNvs, type NvsKey } from '#formats/nvs/nvs-merge.ts';
+import { decodeNvs, type DecodedNvs, isNvsImage } from '#formats/nvs/nvs-reader.ts';
 import { NVS_PAGE_SIZE } from '#formats/nvs/nvs.ts';
 import { type Command } from 'commander';
 import { type CommandContext } from '../context.ts';
@@ -95,10 +95,16 @@ async function set(
   const image = await readImage(path, keys);
   const changes = await readNvsChanges(assignments, deleted);
   const { bytes, changedPages } = inFile(path, () => mergeNvs(image, { ...changes, acceptLoss }));
+  warn(notThere(changes.delete, decodeNvs(image)), path, context);
   await writeImage(output, bytes, keys);
   const pages = bytes.length / NVS_PAGE_SIZE;
   context.output.say('nvs-set', { changedPages, pages }, `${changedPages} of ${pages} pages changed`);
 }
+
+const notThere = (keys: readonly NvsKey[], { entries }: DecodedNvs): FormatIssue[] =>
+  keys
+    .filter((key) => !entries.some((entry) => entry.namespace === key.namespace && entry.key === key.key))
+    .map((key) => ({ code: 'nvs-not-there', message: `There is no ${key.namespace}:${key.key} to delete` }));
 
 /**
  * A file that holds NVS, as readable as it can be made.

@@ -77,7 +77,8 @@ function valueText(entry: NvsEntry): string {
 const shorten = (text: string): string => (text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
 
 function table(rows: readonly string[][]): string[] {
-  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
+  const widthOf = (column: number): number => rows.reduce((max, row) => Math.max(max, row[column]?.length ?? 0), 0);
+  const widths = rows[0]?.map((_, column) => widthOf(column)) ?? [];
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

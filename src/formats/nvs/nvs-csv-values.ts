@@ -1,17 +1,10 @@
 /** What the encodings of an NVS CSV make of a value. They are those of nvs_partition_gen.py 0.2.0. */
 import { concatBytes, fromHex, padBytes, writeU32 } from '../bytes.ts';
 import { FormatError, type FormatErrorPlace } from '../format-error.ts';
-import { type NvsEntry, type NvsIntegerEntry, NVS_BLOB_MAX_SIZE } from './nvs.ts';
+import { INTEGER_TYPES, NVS_BLOB_MAX_SIZE, type NvsIntegerValue, type NvsValue } from './nvs.ts';
 
 /** The text of a cell, the bytes of a file, or nothing where the row ends before its value. */
 export type CsvContent = string | Uint8Array | undefined;
-
-/** Type and value of an entry whose namespace and key are still to come. */
-export type TypedValue = NvsEntry extends infer Entry
-  ? Entry extends NvsEntry
-    ? Omit<Entry, 'namespace' | 'key'>
-    : never
-  : never;
 
 export interface CsvValueContext {
   /** Where the two stand, for what is refused. */
@@ -21,16 +14,7 @@ export interface CsvValueContext {
 }
 
 const UTF8 = new TextEncoder();
-const INTEGERS: ReadonlySet<string> = new Set<NvsIntegerEntry['type']>([
-  'u8',
-  'i8',
-  'u16',
-  'i16',
-  'u32',
-  'i32',
-  'u64',
-  'i64',
-]);
+const INTEGERS: ReadonlySet<string> = new Set(INTEGER_TYPES.values());
 const BLOBS: ReadonlySet<string> = new Set(['hex2bin', 'base64', 'binary']);
 
 /**
@@ -41,7 +25,7 @@ const BLOBS: ReadonlySet<string> = new Set(['hex2bin', 'base64', 'binary']);
  * @throws {FormatError} `nvs-csv-encoding`, `nvs-csv-fill`, `nvs-csv-short-row`, `nvs-csv-integer`, `nvs-csv-hex`,
  *   `nvs-csv-base64`, `nvs-csv-not-utf8`.
  */
-export function readCsvValue(encoding: string, content: CsvContent, context: CsvValueContext): TypedValue {
+export function readCsvValue(encoding: string, content: CsvContent, context: CsvValueContext): NvsValue {
   if (/^blob_(sz_)?fill/.test(encoding)) return { type: 'blob', value: filledBlob(encoding, content, context) };
   const name = encoding.toLowerCase();
   if (!INTEGERS.has(name) && !BLOBS.has(name) && name !== 'string') {
@@ -52,15 +36,15 @@ export function readCsvValue(encoding: string, content: CsvContent, context: Csv
   }
   if (name === 'string') return { type: 'string', value: stringBytes(content, context) };
   if (BLOBS.has(name)) return { type: 'blob', value: blobBytes(encoding, content, context) };
-  return readInteger(name as NvsIntegerEntry['type'], content, context);
+  return readInteger(name as NvsIntegerValue['type'], content, context);
 }
 
 /** Decimal, as Python's int(): blanks around it, a sign, leading zeros and `_` between digits are fine. */
 function readInteger(
-  type: NvsIntegerEntry['type'],
+  type: NvsIntegerValue['type'],
   content: string | Uint8Array,
   { place }: CsvValueContext,
-): TypedValue {
+): NvsValue {
   const text = (typeof content === 'string' ? content : new TextDecoder().decode(content)).trim();
   // No 64-bit number has more digits; and to read one of millions would take long.
   if (!/^[+-]?[0-9](_?[0-9])*$/.test(text) || text.length > 1000) {

@@ -3,6 +3,7 @@
  *
  * After the first `sta.ssid` or `sta.pswd`: an empty list of remembered access points and two fields of zeros. Before the
  * row that completes `ap.ssid`, `ap.passwd` and an `ap.authmode` other than 0: the key that follows from the first two.
+ * (Of a `file` row for the station the tool writes the path; here the file is read, as for any other key.)
  */
 import { concatBytes } from '../bytes.ts';
 import { type NvsEntry } from './nvs.ts';
@@ -31,8 +32,8 @@ export class WifiExtras {
     if (key !== 'ap.authmode' || value !== '0') this.#accessPoint.set(key, value);
     const [ssid = '', password = '', authmode = ''] = [...AP_KEYS].map((name) => this.#accessPoint.get(name));
     if (ssid === '' || password === '' || authmode === '') return [];
-    const value132 = concatBytes(new Uint8Array(PMK_INFO_ZEROS), passphraseKey(ssid, password));
-    return [{ namespace, key: 'ap.pmk_info', type: 'blob', value: value132 }];
+    const info = concatBytes(new Uint8Array(PMK_INFO_ZEROS), passphraseKey(ssid, password));
+    return [{ namespace, key: 'ap.pmk_info', type: 'blob', value: info }];
   }
 
   /** Entries to write after a row. */

@@ -3,7 +3,7 @@
  * whose number is the entry's byte offset in the partition. Page headers and bitmaps stay as they are, so do entries that were
  * never written; an erased entry is only marked so and keeps its ciphertext. CRCs are inside the ciphertext.
  */
-import { concatBytes, isBlank, writeU32 } from '../bytes.ts';
+import { isBlank, writeU32 } from '../bytes.ts';
 import { FormatError } from '../format-error.ts';
 import { type NvsKeys } from './nvs-keys.ts';
 import { entryOffset, entryState } from './nvs-page.ts';
@@ -69,8 +69,11 @@ function replaceEntries(
   cipher: (units: XtsUnits) => Uint8Array,
 ): Uint8Array {
   const tweaks = new Uint8Array(offsets.length * TWEAK_SIZE);
-  for (const [index, offset] of offsets.entries()) writeU32(tweaks, index * TWEAK_SIZE, offset);
-  const data = concatBytes(...offsets.map((offset) => image.subarray(offset, offset + NVS_ENTRY_SIZE)));
+  const data = new Uint8Array(offsets.length * NVS_ENTRY_SIZE);
+  for (const [index, offset] of offsets.entries()) {
+    writeU32(tweaks, index * TWEAK_SIZE, offset);
+    data.set(image.subarray(offset, offset + NVS_ENTRY_SIZE), index * NVS_ENTRY_SIZE);
+  }
   const entries = cipher({ data, tweaks });
   const result = image.slice();
   for (const [index, offset] of offsets.entries()) {

@@ -85,14 +85,15 @@ export function decodeNvs(bytes: Uint8Array): DecodedNvs {
     });
     return { ...result, verdict: newer ? 'newer-version' : 'encrypted' };
   }
-  issues.push(...contents.flatMap((content) => content.issues));
+  // Not by push: of a whole flash these are more than a call may have arguments.
+  const known = issues.concat(...contents.map((content) => content.issues));
   const resolved = resolveItems(
     contents.flatMap((content) => content.items),
     { copying: live.some(({ state }) => state === 'freeing') },
   );
-  issues.push(...resolved.issues);
-  const verdict = newer ? 'newer-version' : issues.some(isNvsLoss) ? 'damaged' : 'ok';
-  return { ...result, entries: resolved.entries, namespaces: resolved.namespaces, verdict };
+  const all = known.concat(resolved.issues);
+  const verdict = newer ? 'newer-version' : all.some(isNvsLoss) ? 'damaged' : 'ok';
+  return { ...result, entries: resolved.entries, namespaces: resolved.namespaces, issues: all, verdict };
 }
 
 /** Whether this may be an NVS partition: whole pages, of which at least one was written as a page, or all are blank. */
