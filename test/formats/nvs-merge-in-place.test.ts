@@ -194,6 +194,15 @@ describe('what is refused', () => {
   });
 });
 
+/** Entries as lines of text: comparing long values byte by byte would take seconds. */
+const fingerprints = (entries: readonly NvsEntry[]): string[] =>
+  entries
+    .map(({ namespace, key: name, type, value }) => {
+      const text = typeof value === 'object' ? Buffer.from(value).toString('base64') : String(value);
+      return [namespace, name, type, text].join('/');
+    })
+    .toSorted();
+
 it('a partition that is changed again and again holds what was last set, and never breaks a rule', () => {
   const nameOf = (entry: NvsKey): string => `${entry.namespace}/${entry.key}`;
   const step = fc.record({
@@ -207,7 +216,7 @@ it('a partition that is changed again and again holds what was last set, and nev
   fc.assert(
     fc.property(
       nvsEntries(12),
-      fc.array(step, { minLength: 1, maxLength: 8 }),
+      fc.array(step, { minLength: 1, maxLength: 6 }),
       fc.integer({ min: 3, max: 7 }),
       (entries, steps, pages) => {
         const start = [...new Map(entries.map((entry) => [nameOf(entry), entry])).values()];
@@ -234,12 +243,12 @@ it('a partition that is changed again and again holds what was last set, and nev
           for (const [name, entry] of wanted) model.set(name, entry);
           const nothing = changes.set.length === 0 && gone.length === 0;
           image = nothing ? mergeNvs(image, changes).bytes : merge(image, changes);
-          expect(sortedEntries(decodeNvs(image).entries)).toEqual(sortedEntries([...model.values()]));
+          expect(fingerprints(decodeNvs(image).entries)).toEqual(fingerprints([...model.values()]));
         }
       },
     ),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
-  expect(done).toBeGreaterThan(60);
+  expect(done).toBeGreaterThan(40);
   expect(refused).toBeGreaterThan(0);
 });
