@@ -15,7 +15,10 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
 export function crc32(...parts: Uint8Array[]): number {
   let register = 0;
   for (const part of parts) {
-    for (const byte of part) register = (register >>> 8) ^ (TABLE[(register ^ byte) & 0xff] ?? 0);
+    // By index: an iterator takes several times as long.
+    for (let at = 0; at < part.length; at++) {
+      register = (register >>> 8) ^ (TABLE[(register ^ (part[at] ?? 0)) & 0xff] ?? 0);
+    }
   }
   return (register ^ 0xffff_ffff) >>> 0;
 }

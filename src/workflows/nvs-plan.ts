@@ -2,7 +2,7 @@
 import { equalBytes, padBytes } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { encodeNvsCopy, type NvsImage, nvsCopySize } from '#formats/nvs/nvs-copy.ts';
-import { carryOver } from '#formats/nvs/nvs-merge.ts';
+import { carryOver, mergeNvs } from '#formats/nvs/nvs-merge.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { type NvsEntry } from '#formats/nvs/nvs.ts';
 import { wifiEntries, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
@@ -152,7 +152,10 @@ function merge(
   { target, adds }: { target: Partition; adds: readonly NvsEntry[] },
 ): { bytes: Uint8Array } | Objection {
   try {
-    return { bytes: carryOver(existing, { set: adds }, target.size) };
+    const isSameSize = existing.length === target.size;
+    return {
+      bytes: isSameSize ? mergeNvs(existing, { set: adds }).bytes : carryOver(existing, { set: adds }, target.size),
+    };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     const values = { rule: error.code, message: error.message, label: target.name, size: target.size };

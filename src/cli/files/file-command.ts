@@ -57,23 +57,28 @@ export function inFile<Value>(file: string, read: () => Value): Value {
 export interface OutputFile {
   path: string;
   content: Uint8Array | string;
+  /** Only its owner may read it. */
+  secret?: boolean;
+  /** A file that is there already is not replaced: it may be the only one. */
+  fresh?: boolean;
 }
 
 /**
  * Writes all of the files or none: each under another name first, then all are renamed. Folders are made.
  *
- * @throws {InputError} `file-unwritable`.
+ * @throws {InputError} `file-exists`, `file-unwritable`.
  */
 export async function writeOutputs(files: readonly OutputFile[]): Promise<void> {
   const written: string[] = [];
   const partOf = (path: string): string => `${path}.${process.pid}.part`;
   let current = '';
+  for (const { path, fresh } of files) if (fresh) await refuseExisting(path);
   try {
-    for (const { path, content } of files) {
+    for (const { path, content, secret } of files) {
       current = path;
       await mkdir(dirname(path), { recursive: true });
       if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new Error('it is a folder');
-      await writeFile(partOf(path), content);
+      await writeFile(partOf(path), content, secret ? { mode: 0o600 } : {});
       written.push(path);
     }
     for (const { path } of files) await rename(partOf((current = path)), path);
@@ -84,6 +89,15 @@ export async function writeOutputs(files: readonly OutputFile[]): Promise<void> 
       place: { file: current },
     });
   }
+}
+
+/** Whether there is something of that name; what cannot be looked at counts as missing and is refused when it is written. */
+export const fileExists = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined)) !== undefined;
+
+async function refuseExisting(path: string): Promise<void> {
+  if (!(await fileExists(path))) return;
+  throw new InputError('file-exists', `${path} is there already and is not replaced`, { place: { file: path } });
 }
 
 /** Wraps what a file command does: what it refuses is said in one line, with exit code 2. */

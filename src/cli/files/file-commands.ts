@@ -2,9 +2,11 @@
 import { type Command } from 'commander';
 import { type CommandContext } from '../context.ts';
 import { addDataCommands } from './data-command.ts';
+import { addNvsCommands } from './nvs-command.ts';
 import { addPartitionsCommands } from './partitions-command.ts';
 
 export function addFileCommands(program: Command, context: CommandContext): void {
   addPartitionsCommands(program, context);
+  addNvsCommands(program, context);
   addDataCommands(program, context);
 }
