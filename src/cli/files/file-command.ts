@@ -3,7 +3,7 @@
  * standard error for what is refused, `FILE:LINE: code: message`, one document with `--json`, and no output that is half there.
  */
 import { concatBytes } from '#formats/bytes.ts';
-import { FormatError, type FormatErrorPlace } from '#formats/format-error.ts';
+import { FormatError, type FormatErrorPlace, type FormatIssue } from '#formats/format-error.ts';
 import { addressText } from '#messages/units.ts';
 import { createReadStream } from 'node:fs';
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
@@ -110,4 +110,11 @@ export function refusalLine(code: string, message: string, { file, line, column,
   const place = [file, at].filter((part) => part !== undefined).join(':');
   const where = column === undefined ? '' : ` (column ${column})`;
   return `${place === '' ? '' : `${place}: `}${code}: ${message}${where}`;
+}
+
+/** Says what was noticed in a file: on standard error, so that what goes to standard output can be taken as it is. */
+export function warn(warnings: readonly FormatIssue[], file: string, { output }: CommandContext): void {
+  for (const { code, message, place } of warnings) {
+    output.complain(`warning: ${refusalLine(code, message, { ...place, file })}`);
+  }
 }

@@ -1,8 +1,10 @@
 /** The commands that only work on files, one file each. */
 import { type Command } from 'commander';
 import { type CommandContext } from '../context.ts';
+import { addImageCommands } from './image-command.ts';
 import { addPartitionsCommands } from './partitions-command.ts';
 
 export function addFileCommands(program: Command, context: CommandContext): void {
   addPartitionsCommands(program, context);
+  addImageCommands(program, context);
 }

@@ -11,7 +11,7 @@ import { verifyFlashSize, verifyPartitions } from '#formats/partition-checks.ts'
 import { readU16 } from '#formats/bytes.ts';
 import { type Command, Option } from 'commander';
 import { type CommandContext } from '../context.ts';
-import { fileAction, inFile, readInput, refusalLine, writeOutputs } from './file-command.ts';
+import { fileAction, inFile, readInput, warn, writeOutputs } from './file-command.ts';
 import { parseAddress, parseFlashSizeOption } from './number-option.ts';
 
 interface TableOptions {
@@ -99,11 +99,4 @@ async function decode(path: string, options: TableOptions, context: CommandConte
   if (options.output !== undefined) await writeOutputs([{ path: options.output, content: csv }]);
   const entries = partitions.map(({ name: label, ...rest }) => ({ label, ...rest }));
   if (options.output === undefined || options.json) context.output.document({ entries, md5Ok }, csv);
-}
-
-/** On standard error, so that what goes to standard output can be taken as it is. */
-function warn(warnings: readonly FormatIssue[], file: string, { output }: CommandContext): void {
-  for (const { code, message, place } of warnings) {
-    output.complain(`warning: ${refusalLine(code, message, { ...place, file })}`);
-  }
 }

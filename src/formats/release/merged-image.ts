@@ -2,7 +2,7 @@
  * A merged image or a flash dump, cut into its parts. Nothing in such a file says at which flash offset it starts: that follows from
  * the table inside, the app that a row of it names, and the boot loader, which each chip's ROM wants at one place.
  */
-import { parseImage } from '../app-image.ts';
+import { imageLength } from '../app-image.ts';
 import { alignUp, hexAddress, isBlank, readU16 } from '../bytes.ts';
 import { type Chip, chipByImageId } from '../chips.ts';
 import { FormatError } from '../format-error.ts';
@@ -125,13 +125,13 @@ function contentLength(bytes: Uint8Array): number {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0xff) end--;
   if (end === 0) return 0;
-  const whole = isRealImage(bytes) ? imageLength(bytes) : 0;
+  const whole = isRealImage(bytes) ? wholeLength(bytes) : 0;
   return Math.min(bytes.length, Math.max(alignUp(end, 16), whole));
 }
 
-function imageLength(bytes: Uint8Array): number {
+function wholeLength(bytes: Uint8Array): number {
   try {
-    return parseImage(bytes).length;
+    return imageLength(bytes);
   } catch (error) {
     // A damaged image is told where it is used; here only its bytes count.
     if (error instanceof FormatError) return 0;
