@@ -2,9 +2,11 @@
 import { type Command } from 'commander';
 import { type CommandContext } from '../context.ts';
 import { addImageCommands } from './image-command.ts';
+import { addOtadataCommands } from './otadata-command.ts';
 import { addPartitionsCommands } from './partitions-command.ts';
 
 export function addFileCommands(program: Command, context: CommandContext): void {
   addPartitionsCommands(program, context);
+  addOtadataCommands(program, context);
   addImageCommands(program, context);
 }
