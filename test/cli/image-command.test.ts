@@ -83,6 +83,14 @@ describe('info', () => {
     expect(err).toContain('image-without-segments');
   });
 
+  test('what an image says of itself cannot control the terminal', async () => {
+    const image = imageFixture('esp32-small.bin');
+    image.set(new TextEncoder().encode('\u001b[2J\n'), 80);
+    writeFileSync(join(folder, 'hostile.bin'), image);
+    const { out } = await runCli(['image', 'info', join(folder, 'hostile.bin')]);
+    expect(out).toMatch(/Project +\ufffd\[2J\ufffd/);
+  });
+
   test('less than a header, and nothing at all', async () => {
     for (const length of [0, 23]) {
       writeFileSync(join(folder, 'short.bin'), imageFixture('esp32-small.bin').subarray(0, length));

@@ -118,3 +118,6 @@ export function warn(warnings: readonly FormatIssue[], file: string, { output }:
     output.complain(`warning: ${refusalLine(code, message, { ...place, file })}`);
   }
 }
+
+/** Text out of a file, as a terminal may show it: without what would control it. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\ufffd');

@@ -11,6 +11,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { type CommandContext } from '../context.ts';
+import { InputError } from '../input-error.ts';
 import {
   flashHeaderChange,
   type FlashHeaderOptions,
@@ -18,8 +19,7 @@ import {
   parseRevision,
   withFlashHeaderOptions,
 } from './chip-options.ts';
-import { fileAction, inFile, readInput, warn, writeOutputs } from './file-command.ts';
-import { InputError } from '../input-error.ts';
+import { fileAction, inFile, printable, readInput, warn, writeOutputs } from './file-command.ts';
 import { infoDocument, infoText } from './image-info.ts';
 import { parseAddress, parseFlashSizeOption } from './number-option.ts';
 
@@ -43,6 +43,10 @@ export function addImageCommands(program: Command, context: CommandContext): voi
     .option('--chip <chip>', 'refuse an image for another chip', parseChip)
     .action(fileAction(context, patch));
 
+  addFlashImageCommands(image, context);
+}
+
+function addFlashImageCommands(image: Command, context: CommandContext): void {
   withFlashHeaderOptions(image.command('merge').description('one image of several parts, as merge-bin of esptool'))
     .argument('<parts...>', 'ADDRESS=FILE, or ADDRESS FILE: what lies where in flash')
     .requiredOption('-o, --output <file>', 'the merged image')
@@ -176,6 +180,6 @@ async function split(path: string, { output, offset, chip }: SplitOptions, conte
   const lines = list.map((part) => `${addressText(part.offset).padEnd(10)}  ${part.file} (${bytesText(part.length)})`);
   context.output.document(
     { start, length: bytes.length, chip: found.chip?.name ?? null, files: list, blank },
-    [...lines, ...(blank.length > 0 ? [`Blank, and left out: ${blank.join(', ')}`] : [])].join('\n'),
+    [...lines, ...(blank.length > 0 ? [`Blank, and left out: ${blank.map(printable).join(', ')}`] : [])].join('\n'),
   );
 }

@@ -7,6 +7,7 @@ import { type ImageInspection } from '#formats/image-inspection.ts';
 import { greatestRevision, leastRevision } from '#formats/image-verify.ts';
 import { memoryTypes } from '#formats/memory-map.ts';
 import { addressText, bytesText, revisionText } from '#messages/units.ts';
+import { printable } from './file-command.ts';
 
 /** Fields that cannot be known because the image ends before them are null. */
 export function infoDocument({ header, segments, image, chip, verdict }: ImageInspection): Record<string, unknown> {
@@ -117,7 +118,7 @@ export function infoText(inspection: ImageInspection, fileLength: number): strin
 }
 
 const NAME_WIDTH = 18;
-const field = (name: string, value: string): string => `${name.padEnd(NAME_WIDTH)}${value}`;
+const field = (name: string, value: string): string => `${name.padEnd(NAME_WIDTH)}${printable(value)}`;
 
 const KINDS: Record<AppImage['kind'], string> = { app: 'app', bootloader: 'boot loader', unknown: 'image' };
 

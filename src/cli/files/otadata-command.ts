@@ -56,11 +56,6 @@ interface SetOptions extends RollbackOptions {
 export function addOtadataCommands(program: Command, context: CommandContext): void {
   const otadata = program.command('otadata').description('which app slot starts next, as otatool.py sets it');
 
-  const withTable = (command: Command): Command =>
-    command
-      .option('--partitions <table>', 'the partition table, binary or CSV: says which slots there are')
-      .option('--slots <number>', `number of OTA slots without a table (${USUAL_SLOTS} unless given)`, parseSlotCount);
-
   withTable(otadata.command('show').description('both entries, and the app that they start'))
     .argument('<otadata.bin>')
     .option('--factory', 'without a table: there is a factory app')
@@ -68,6 +63,15 @@ export function addOtadataCommands(program: Command, context: CommandContext): v
     .option('--json', 'one JSON document')
     .action(fileAction(context, (path: string, options: ShowOptions) => show(path, options, context)));
 
+  addChangeCommands(otadata, context);
+}
+
+const withTable = (command: Command): Command =>
+  command
+    .option('--partitions <table>', 'the partition table, binary or CSV: says which slots there are')
+    .option('--slots <number>', `number of OTA slots without a table (${USUAL_SLOTS} unless given)`, parseSlotCount);
+
+function addChangeCommands(otadata: Command, context: CommandContext): void {
   withTable(otadata.command('set').description('select the app that starts next; without a file, from blank otadata'))
     .argument('<slot>', 'ota_0 to ota_15, its number, or factory', parseTarget)
     .argument('[otadata.bin]', 'what is on the board now')
