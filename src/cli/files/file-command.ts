@@ -44,12 +44,12 @@ export const fileError = (path: string, { code }: NodeJS.ErrnoException): InputE
         place: { file: path },
       });
 
-/** Runs a reader of `formats` on the content of `file`, which becomes the place of what it refuses. */
-export function inFile<Value>(file: string, read: () => Value): Value {
+/** Runs a reader of `formats` on the content of `file`, if it is of one, which becomes the place of what it refuses. */
+export function inFile<Value>(file: string | undefined, read: () => Value): Value {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof FormatError) || error.place.file !== undefined) throw error;
+    if (!(error instanceof FormatError) || file === undefined || error.place.file !== undefined) throw error;
     throw new FormatError(error.code, error.message, { place: { ...error.place, file }, cause: error });
   }
 }
@@ -132,3 +132,6 @@ export function refusalLine(code: string, message: string, { file, line, column,
   const where = column === undefined ? '' : ` (column ${column})`;
   return `${place === '' ? '' : `${place}: `}${code}: ${message}${where}`;
 }
+
+/** Text out of a file, as a terminal may show it: without what would control it. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\ufffd');
