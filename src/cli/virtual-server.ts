@@ -5,7 +5,7 @@
 import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import * as v from 'valibot';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { type TcpAddress } from './ports/tcp-port.ts';
+import { type TcpAddress } from './ports/tcp-socket.ts';
 
 export interface BoardServer {
   /** `HOST:PORT` of each, with the port that was really taken. */

@@ -1,7 +1,7 @@
 /** What `--port` may name. */
 import { chipByName } from '#formats/chips.ts';
 import { InputError } from '../input-error.ts';
-import { type TcpAddress } from './tcp-port.ts';
+import { type TcpAddress } from './tcp-socket.ts';
 
 export type PortName =
   | { kind: 'serial'; path: string }
