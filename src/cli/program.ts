@@ -141,12 +141,13 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
 
   program
     .command('virtual')
-    .description('a virtual board as a process: its UART on a TCP port, modem lines and baud rate on another')
+    .description('a virtual board as a process, with its UART, modem lines and baud rate on TCP ports')
     .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
     .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
     .option('--flash-size <size>', 'size of the flash', '4MB')
-    .option('--listen <address>', 'HOST:PORT of the UART', '127.0.0.1:5555')
+    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 is given)')
     .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
+    .option('--rfc2217 <address>', 'HOST:PORT of UART, modem lines and baud rate by RFC 2217, for pyserial and esptool')
     .addOption(
       new Option('--boot <how>', 'whether the boot button is held at power-on')
         .choices(['download', 'normal'])
