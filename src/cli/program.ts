@@ -11,6 +11,7 @@ import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
 import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
 import { createOutput, type OutputStreams } from './output.ts';
+import { PORT_FORMS } from './ports/port-name.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
 import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
@@ -26,8 +27,6 @@ export interface CommandLine {
   onInterrupt: (callback: () => void) => void;
   env: Readonly<Record<string, string | undefined>>;
 }
-
-const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
 
 /**
  * Runs one command.
@@ -109,7 +108,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
       '<release...>',
       'an ESP-IDF build folder, an Arduino or PlatformIO output, a merged image, or an app image',
     )
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--data <file>', 'data for the second slot')
     .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
     .option('--wifi-ssid <name>', 'network that the board should join')
@@ -132,7 +131,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
   program
     .command('identify')
     .description('what the board is and what lies in its flash; changes nothing')
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())

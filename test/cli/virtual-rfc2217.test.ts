@@ -7,6 +7,7 @@ import { type TcpAddress } from '../../src/cli/ports/tcp-socket.ts';
 import { encodeVerb, TelnetDecoder, Verb } from '../../src/cli/ports/telnet.ts';
 import { fromHex, toHex } from '../../src/formats/bytes.ts';
 import { startBoard } from './rfc2217-servers.ts';
+import { runCli } from './run-cli.ts';
 
 const closing: (() => unknown)[] = [];
 const cleanup = (close: () => unknown): void => void closing.push(close);
@@ -163,12 +164,14 @@ describe('the lines', () => {
 
 describe('one host at a time', () => {
   test('a second one is turned away, by RFC 2217 or by bytes alone, until the first has gone', async () => {
-    const { remote, uart } = await startBoard(cleanup);
+    const { remote, uart, url } = await startBoard(cleanup, { instantLine: true });
     const first = await Host.open(remote);
     for (const address of [remote, uart]) {
       const second = new Host(address);
       await second.until(() => second.closed);
     }
+    const { code, records } = await runCli(['identify', '--port', url, '--json']);
+    expect([code, records.at(-1)?.['code']]).toEqual([1, 'port-busy']);
     await first.say([7, 0]);
     first.socket.destroy();
     await pause(50);
