@@ -2,9 +2,10 @@
 import { type Chip } from '../chips.ts';
 import { FormatError } from '../format-error.ts';
 import { type WifiStore } from '../nvs/wifi-credentials.ts';
-import { type DataHeader, type FirmwareProfile, SEED_FIRMWARE } from './firmware-profile.ts';
-import { type NvsField } from './nvs-template.ts';
-import { buildsFor, type Release, type ReleaseBuild } from './release.ts';
+import { type DataHeader, type FirmwareProfile, FirmwareProfileSchema, SEED_FIRMWARE } from './firmware-profile.ts';
+import { checkShape, readJson } from './json-file.ts';
+import { checkedTemplate, type NvsField, NvsTemplateSchema } from './nvs-template.ts';
+import { buildsFor, type Release, type ReleaseBuild, type ReleaseFile } from './release.ts';
 import { dataSlotOf, type DataWish, packForFirmware, withData, withNamedData } from './release-data.ts';
 import { LARGEST_FLASH } from './release-json.ts';
 
@@ -51,4 +52,22 @@ function withDataOf(build: ReleaseBuild, header: DataHeader, wish: DataWish | un
   if (!build.data) return withNamedData(build, header);
   const slotSize = dataSlotOf(build)?.size ?? LARGEST_FLASH;
   return { ...build, data: { ...build.data, data: packForFirmware(build.data.data, { header, build, slotSize }) } };
+}
+
+/**
+ * A firmware profile: a JSON file with any selection of its keys.
+ *
+ * @throws {FormatError} `release-bad-profile`.
+ */
+export const readProfile = (file: ReleaseFile): FirmwareProfile =>
+  checkShape(FirmwareProfileSchema, readJson(file, 'release-bad-profile'), { file, code: 'release-bad-profile' });
+
+/**
+ * An NVS template: a JSON file with a list of fields.
+ *
+ * @throws {FormatError} `release-bad-nvs-template`.
+ */
+export function readTemplate(file: ReleaseFile): NvsField[] {
+  const code = 'release-bad-nvs-template';
+  return checkedTemplate(checkShape(NvsTemplateSchema, readJson(file, code), { file, code }), file);
 }
