@@ -12,8 +12,7 @@ import { LARGEST_FLASH } from './release-json.ts';
 import { rowOf } from './release-parts.ts';
 
 /** Bytes of the tag field, NUL padded; the seed firmware shows the first ten. */
-export const DATA_TAG_SIZE = 16;
-const SHOWN_TAG = 10;
+const DATA_TAG_SIZE = 16;
 
 /** What the firmware of a release expects before the payload. */
 export const dataHeaderOf = ({ firmwareProfile = SEED_FIRMWARE }: Pick<Release, 'firmwareProfile'>): DataHeader =>
@@ -94,7 +93,7 @@ export function withData(
   { name, bytes, layout, tag: wished }: DataWish,
 ): ReleaseBuild {
   const payload = payloadOf(bytes);
-  const tag = wished === 'auto' ? toHex(sha256(payload)).slice(0, SHOWN_TAG) : wished;
+  const tag = wished === 'auto' ? toHex(sha256(payload)).slice(0, DATA_TAG_SIZE) : wished;
   const tagged = tag === undefined ? payload : concatBytes(tagField(tag), payload);
   const slot = dataSlotOf(build);
   const data: ReleaseData = {

@@ -147,7 +147,7 @@ describe('its data', () => {
 
   test('have a tag of their digest on request', () => {
     const [found] = prepareRelease(build(), { data: { ...DATA, tag: 'auto' } }).builds;
-    expect(found!.data!.tag).toBe(toHex(sha256(PAYLOAD)).slice(0, 10));
+    expect(found!.data!.tag).toBe(toHex(sha256(PAYLOAD)).slice(0, 16));
   });
 
   test('have no address where there is no second slot', () => {
