@@ -106,14 +106,17 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .description('write a release, data and Wi-Fi credentials, and watch the board come up')
     .argument(
       '<release...>',
-      'an ESP-IDF build folder, an Arduino or PlatformIO output, a merged image, or an app image',
+      'a release file, a build folder of ESP-IDF, Arduino or PlatformIO, a .zip of one, a merged image, or an app image',
     )
     .requiredOption('--port <port>', PORT_FORMS)
     .option('--data <file>', 'data for the second slot')
     .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
     .option('--wifi-ssid <name>', 'network that the board should join')
     .option('--wifi-password-stdin', 'read its password from standard input')
-    .option('--wifi-store <store>', 'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY')
+    .option(
+      '--wifi-store <store>',
+      'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY; else as the release says',
+    )
     .addOption(
       new Option('--orientation <which>', 'keep a swapped board swapped, or put app and data back')
         .choices(['keep', 'normal'])

@@ -15,7 +15,8 @@ import { type Objection, objection, type Warning, warning } from './plan-notices
 import { type ChosenTable } from './table-choice.ts';
 
 export interface WifiWish {
-  store: WifiStore;
+  /** Unless given, where the release says. */
+  store?: WifiStore;
   ssid: string;
   password: string;
 }
@@ -27,10 +28,13 @@ export interface NvsPlan extends PlanPart {
   items: BoardItem[];
 }
 
+/** With the store that was given, or the release's. */
+export type WifiChange = Required<WifiWish>;
+
 interface NvsInputs {
   build: ReleaseBuild;
   table: ChosenTable;
-  wifi?: WifiWish | undefined;
+  wifi?: WifiChange | undefined;
 }
 
 /** One NVS partition of the new table and what the board has for it. */
@@ -116,7 +120,7 @@ const holdsSettings = ({ decoded }: NvsState): boolean =>
 const holdsForeignBytes = (target: Partition, board: BoardState): boolean =>
   board.foreignNvs.some(({ offset, size }) => offset < target.offset + target.size && target.offset < offset + size);
 
-function wifiChanges(wifi: WifiWish, build: ReleaseBuild, plan: NvsPlan): NvsEntry[] {
+function wifiChanges(wifi: WifiChange, build: ReleaseBuild, plan: NvsPlan): NvsEntry[] {
   if (wifi.store.kind === 'none') return [];
   try {
     const idfVersion = build.app.image.description?.idfVersion;

@@ -6,6 +6,7 @@ import { addImageCommands } from './image-command.ts';
 import { addNvsCommands } from './nvs-command.ts';
 import { addOtadataCommands } from './otadata-command.ts';
 import { addPartitionsCommands } from './partitions-command.ts';
+import { addReleaseCommands } from './release-command.ts';
 
 export function addFileCommands(program: Command, context: CommandContext): void {
   addPartitionsCommands(program, context);
@@ -13,4 +14,5 @@ export function addFileCommands(program: Command, context: CommandContext): void
   addOtadataCommands(program, context);
   addImageCommands(program, context);
   addDataCommands(program, context);
+  addReleaseCommands(program, context);
 }

@@ -101,6 +101,10 @@ export function parseWifiStore(text: string): WifiStore {
   return { kind: 'namespace', namespace, ssidKey, passwordKey };
 }
 
+/** The text that `parseWifiStore` reads. */
+export const wifiStoreText = (store: WifiStore): string =>
+  store.kind === 'namespace' ? [store.namespace, store.ssidKey, store.passwordKey].join(':') : store.kind;
+
 /**
  * The entries that bring a firmware onto a network, to be set in its NVS; none for the store `none`.
  *
