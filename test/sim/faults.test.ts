@@ -17,6 +17,17 @@ describe('faults on the line', () => {
     expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 7, 8, 9]);
   });
 
+  test('double bytes', () => {
+    const faults = new FaultInjector([{ kind: 'double', direction: 'to-host', at: 3, count: 2 }]);
+    expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 3, 4, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('hold bytes back', () => {
+    const faults = new FaultInjector([{ kind: 'stall', direction: 'to-host', at: 3, ms: 700 }]);
+    expect(faults.pass('to-host', ten)).toEqual({ bytes: ten, stallMs: 700 });
+    expect(faults.pass('to-host', ten)).toEqual({ bytes: ten });
+  });
+
   test('happen together in one piece, each at its own place', () => {
     const faults = new FaultInjector([
       { kind: 'drop', direction: 'to-host', at: 1, count: 2 },
