@@ -6,7 +6,8 @@ import { addressText, bytesText, revisionText } from './units.ts';
 
 type Text = (values: Values) => Message;
 
-const OBJECTIONS: Record<ObjectionCode, Text> = {
+/** Every reason against a plan. */
+export const OBJECTIONS: Record<ObjectionCode, Text> = {
   'wrong-chip': ({ t }) => ({
     what: `This release is for ${t('has')}, the board is an ${t('chip')}.`,
     todo: `Choose the build for ${t('chip')}.`,
@@ -134,7 +135,8 @@ const OBJECTIONS: Record<ObjectionCode, Text> = {
   }),
 };
 
-const WARNINGS: Record<WarningCode, Text> = {
+/** Everything to be known of a plan. */
+export const WARNINGS: Record<WarningCode, Text> = {
   'bootloader-size-raised': ({ n }) => ({
     what: `The flash size in the boot loader's header is set from ${bytesText(n('from'))} to ${bytesText(n('to'))}, because the table needs it; its digest is made anew.`,
   }),

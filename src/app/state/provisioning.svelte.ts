@@ -117,6 +117,12 @@ export class Provisioning {
     if (port) await this.#connect({ port, source: demo, virtual: true });
   }
 
+  /** Takes that virtual board in place of the one that is there. */
+  takeDemo(demo: DemoBoard): void {
+    this.demo = demo;
+    this.demoChip = demo.chip;
+  }
+
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
     await this.connection.disconnect();
