@@ -12,6 +12,7 @@ import {
   differingWrites,
   fillWifi,
   openProvision,
+  pendingFaults,
   type OpenOptions,
   type Rig,
   startRig,
@@ -162,13 +163,22 @@ test('a pulled cable is told apart; plugged in again, the run goes through', asy
   });
 });
 
-test('a supply that fails in the middle is survived or told, and the next run goes through', async () => {
-  await onPage({ fault: 'power-cut:30' }, async (page) => {
+test.concurrent.each([
+  ['a supply that fails in the middle', 'power-cut:12'],
+  ['a chip that hangs in the middle', 'hang:150000'],
+  ['a turned bit on the way to the board', 'flip:150000'],
+  ['a turned bit on the way from the board', 'flip-back:188000'],
+  ['bytes lost on the way to the board', 'drop:150000'],
+  ['bytes lost on the way from the board', 'drop-back:188000'],
+  ['a turned bit while the board is read', 'flip-back:45000'],
+])('%s is survived or told, and the next run goes through', async (_name, fault) => {
+  await onPage({ fault }, async (page) => {
     await readyToWrite(page);
     await writeNow(page);
     await verdict(page).or(again(page)).waitFor();
     if (await again(page).isVisible()) await again(page).click();
     await verdict(page).getByText(RUNNING).waitFor();
+    expect(await pendingFaults(page)).toBe(0);
     expect(await differingWrites(page)).toEqual([]);
   });
 });
@@ -179,6 +189,25 @@ test('a worn sector ends in a failure that names what to do', async () => {
     await writeNow(page);
     await again(page).waitFor();
     await page.getByText(/verify-failed|flash-failed/).waitFor();
+  });
+});
+
+test.concurrent.each([
+  ['a board that hears nothing', 'deaf', 'download-no-reply'],
+  ['a board that says nothing', 'silent', 'silent'],
+  ['a port that another program has open', 'busy', 'port-in-use-or-missing'],
+])('%s is told at the board, and another one takes its place', async (_name, fault, code) => {
+  await onPage({ fault }, async (page) => {
+    await takeDemoRelease(page);
+    await useVirtualBoard(page);
+    const card = page.getByRole('region', { name: 'Board', exact: true });
+    await card.getByRole('alert').getByText(code, { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Take a blank one' }).click();
+    await connected(page);
+    await fillWifi(page);
+    await writeNow(page);
+    await verdict(page).getByText(RUNNING).waitFor();
+    expect(await differingWrites(page)).toEqual([]);
   });
 });
 

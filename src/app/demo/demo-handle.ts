@@ -8,6 +8,8 @@ export interface DemoHandle {
   place(board: Omit<DemoSettings, 'speed'>): void;
   /** All bytes of the virtual board's flash. */
   flash(): Promise<Uint8Array | undefined>;
+  /** How many of the virtual board's faults have not happened yet. */
+  pendingFaults(): Promise<number | undefined>;
   /** The plan that the page shows, or carried out last. */
   plan(): FlashPlan | undefined;
 }
@@ -23,6 +25,7 @@ export function exposeDemo(flow: DemoFlow, speed: number): void {
   const handle: DemoHandle = {
     place: (board) => flow.takeDemo(startDemoBoard({ ...board, speed })),
     flash: async () => flow.demo?.flash(),
+    pendingFaults: async () => flow.demo?.pendingFaults(),
     plan: () => flow.plan,
   };
   Object.assign(globalThis, { __twostepDemo: handle });

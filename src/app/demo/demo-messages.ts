@@ -27,6 +27,7 @@ export type DemoCall =
   | { kind: 'start'; settings: DemoSettings }
   | { kind: 'action'; action: DemoAction }
   | { kind: 'snapshot' }
+  | { kind: 'pending-faults' }
   | { kind: 'open'; port: number; options: { baudRate: number; bufferSize?: number } }
   | { kind: 'close'; port: number }
   | {

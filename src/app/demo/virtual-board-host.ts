@@ -68,6 +68,8 @@ class VirtualBoardHost {
         return this.#act(call.action);
       case 'snapshot':
         return this.#board?.snapshot();
+      case 'pending-faults':
+        return this.#board?.faults.pending;
       case 'open':
         await this.#port(call.port).open(call.options);
         return this.#takeStreams(call.port);

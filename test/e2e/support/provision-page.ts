@@ -133,6 +133,10 @@ export async function placeBoard(page: Page, { chip = 'esp32', contents = {}, ..
   } satisfies Omit<DemoSettings, 'speed'>);
 }
 
+/** How many of the virtual board's faults have not happened yet. */
+export const pendingFaults = (page: Page): Promise<number | undefined> =>
+  page.evaluate(() => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.pendingFaults());
+
 /** Compares the virtual board's flash with every write of the plan. @returns labels of those that differ. */
 export async function differingWrites(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
