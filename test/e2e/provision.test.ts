@@ -3,8 +3,10 @@ import axe from 'axe-core';
 import { fileURLToPath } from 'node:url';
 import { type Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
+import { encodePartitionTable } from '#formats/partition-table.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
-import { TWO_SLOTS } from '../workflows/boards.ts';
+import { payload, row, text, TWO_SLOTS } from '../workflows/boards.ts';
 import {
   type Chip,
   coloursSettled,
@@ -13,10 +15,12 @@ import {
   fillWifi,
   openProvision,
   pendingFaults,
+  placeBoard,
   type OpenOptions,
   type Rig,
   startRig,
   takeDemoRelease,
+  takeFiles,
   useVirtualBoard,
   verdict,
   writeNow,
@@ -84,11 +88,26 @@ test.each([
 
 test('a merged image is recognised, planned and written', async () => {
   await onPage({}, async (page) => {
-    const files = makeReleaseFiles({ chip: 'esp32', kind: 'merged', partitions: TWO_SLOTS });
-    await page
-      .locator('input[data-pick=files]')
-      .setInputFiles(files.map(({ path, bytes }) => ({ name: path, mimeType: '', buffer: Buffer.from(bytes) })));
+    await takeFiles(page, makeReleaseFiles({ chip: 'esp32', kind: 'merged', partitions: TWO_SLOTS }));
     await writtenAsPlanned(page);
+  });
+});
+
+test('of a board with content the map shows what stays and what is lost, above what comes', async () => {
+  await onPage({}, async (page) => {
+    const [settings, spiffs] = [encodeNvs([text('app', 'name', 'kitchen')], 0x4000), payload(100)];
+    const partitions = [...TWO_SLOTS, row('spiffs', [1, 0x82], [0x30_0000, 0x1_0000])];
+    const contents = { 0x8000: encodePartitionTable(partitions), 0x9000: settings, 0x30_0000: spiffs };
+    await page.locator('input[data-pick=folder]').setInputFiles(samples('idf-build'));
+    await placeBoard(page, { contents });
+    await page.getByRole('button', { name: 'Use the virtual board' }).click();
+    await connected(page);
+    const now = page.getByRole('listbox', { name: 'Flash as it is now' });
+    await now.getByRole('option', { name: /^nvs, .*1 setting.* kept$/ }).waitFor();
+    await now.getByRole('option', { name: /^spiffs, .* will be lost$/ }).waitFor();
+    const after = page.getByRole('listbox', { name: 'Flash after writing' });
+    expect(await after.getByRole('option', { name: /^spiffs/ }).count()).toBe(0);
+    await page.locator('.states').getByText('will be lost').waitFor();
   });
 });
 
