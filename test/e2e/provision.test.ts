@@ -147,6 +147,21 @@ test('half a password keeps anything from being written, and is said at its fiel
   });
 });
 
+test('Enter goes from the network to its password, and on to the one button; nothing is sent', async () => {
+  await onPage({}, async (page) => {
+    const address = page.url();
+    const requests: string[] = [];
+    page.on('request', (request) => requests.push(request.url()));
+    await page.getByLabel('Network', { exact: true }).fill('workshop');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('two steps ahead');
+    expect(await page.getByLabel('Password', { exact: true }).inputValue()).toBe('two steps ahead');
+    await page.keyboard.press('Enter');
+    expect(await page.evaluate(() => document.activeElement?.textContent.trim())).toBe('Choose a build folder');
+    expect([page.url(), requests]).toEqual([address, []]);
+  });
+});
+
 test('files that are no release are refused by name, with a code', async () => {
   await onPage({}, async (page) => {
     await page

@@ -44,7 +44,15 @@ function showCards(plan: FlashPlan): void {
   flow.connection.board = board;
   flow.answer = { plan, preview: false };
   render(ReleaseCard, { release: flow.release, plan, locked: false });
-  render(SettingsCard, { settings: flow.settings, plan, csvError: undefined, locked: false, hasSettings: false });
+  const { settings } = flow;
+  render(SettingsCard, {
+    settings,
+    plan,
+    csvError: undefined,
+    locked: false,
+    hasSettings: false,
+    onenter: () => undefined,
+  });
   render(BoardCard, { flow, ability: 'ready', system: 'linux', locked: false });
   render(PlanCard, { answer: flow.answer, error: undefined });
 }
