@@ -1,9 +1,9 @@
 /** Each objection of a plan stands at the card of the thing that it objects to, and the one button leads there. */
-import { type BrowserContext, type Page } from 'playwright-core';
+import { type BrowserContext } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ObjectionCode } from '#workflows/plan-notices.ts';
-import { OBJECTION_CASES, type ObjectionCase, USUAL_BUILD } from './support/objection-cases.ts';
-import { connected, openIn, placeBoard, type Rig, startRig, takeFiles } from './support/provision-page.ts';
+import { OBJECTION_CASES, provoke } from './support/objection-cases.ts';
+import { openIn, type Rig, startRig, takeFiles } from './support/provision-page.ts';
 
 let rig: Rig;
 let context: BrowserContext;
@@ -13,33 +13,13 @@ beforeAll(async () => {
 });
 afterAll(async () => rig?.close());
 
-async function prepare(
-  page: Page,
-  { release = USUAL_BUILD, data, csv, password, more, board }: ObjectionCase,
-): Promise<void> {
-  await takeFiles(page, release);
-  if (data) await takeFiles(page, [{ path: 'voices.bin', bytes: data }], 'data');
-  if (csv !== undefined) await takeFiles(page, [{ path: 'mine.csv', bytes: new TextEncoder().encode(csv) }], 'csv');
-  if (more) {
-    await page.getByText('More', { exact: true }).click();
-    await page.getByLabel(more[0], { exact: true }).selectOption(more[1]);
-  }
-  if (password !== undefined) {
-    await page.getByLabel('Network', { exact: true }).fill('workshop');
-    await page.getByLabel('Password', { exact: true }).fill(password);
-  }
-  await placeBoard(page, board ?? {});
-  await page.getByRole('button', { name: 'Use the virtual board' }).click();
-  await connected(page);
-}
-
 const CASES = Object.entries(OBJECTION_CASES).flatMap(([code, provoked]) =>
   'never' in provoked ? [] : [[code as ObjectionCode, provoked] as const],
 );
 
 test.concurrent.each(CASES)('%s', async (code, provoked) => {
   const { page, troubles } = await openIn(context, rig.address, { speed: 100 });
-  await prepare(page, provoked);
+  await provoke(page, provoked);
   const card = page.getByRole('region', { name: provoked.card, exact: true });
   await card.locator(`[data-objection=${code}]`).waitFor();
   const shown = page.locator('[data-objection]');
@@ -55,7 +35,7 @@ test.concurrent.each(CASES)('%s', async (code, provoked) => {
 
 test('a partition CSV that cannot be read is told with its line, at the settings', async () => {
   const { page, troubles } = await openIn(context, rig.address, { speed: 100 });
-  await prepare(page, { card: 'Wi-Fi and settings', csv: 'nvs,data,nvs,0x9000,16K\na,app,ota_9,,nothing\n' });
+  await provoke(page, { card: 'Wi-Fi and settings', csv: 'nvs,data,nvs,0x9000,16K\na,app,ota_9,,nothing\n' });
   const objection = page.getByRole('region', { name: 'Wi-Fi and settings' }).locator('[data-objection^=partition-]');
   await objection.getByText('mine.csv').getByText('2').waitFor();
   await page.getByRole('button', { name: 'Show what is in the way' }).click();
@@ -66,7 +46,7 @@ test('a partition CSV that cannot be read is told with its line, at the settings
 
 test('after a run that failed, what is in the way of the next one is shown', async () => {
   const { page } = await openIn(context, rig.address, { speed: 100 });
-  await prepare(page, { card: 'Plan', board: { fault: 'bad-sector:256' } });
+  await provoke(page, { card: 'Plan', board: { fault: 'bad-sector:256' } });
   await page.getByRole('button', { name: 'Write and start' }).click();
   await page.getByRole('button', { name: 'Write again' }).waitFor();
   await takeFiles(page, [{ path: 'mine.csv', bytes: new TextEncoder().encode('nvs,data,nvs,0x9000,16K\n') }], 'csv');

@@ -5,15 +5,17 @@ import { encodePartitionTable, type Partition } from '#formats/partition-table.t
 import { type ReleaseFile } from '#formats/release/release.ts';
 import { type ObjectionCode } from '#workflows/plan-notices.ts';
 import { sha256 } from '@noble/hashes/sha2.js';
+import { type Page } from 'playwright-core';
 import { appImage, bootloaderImage, makeReleaseFiles } from '../../support/releases.ts';
 import { fixture, MIB, NVS_ROW, payload, row, swappedBoard, text, TWO_SLOTS } from '../../workflows/boards.ts';
+import { connected, placeBoard, type PlacedBoard, takeFiles } from './provision-page.ts';
 
 /** Cards of the screen, by title. */
 export type CardTitle = 'Release' | 'Wi-Fi and settings' | 'Board' | 'Plan';
 
 export interface ObjectionCase {
   card: CardTitle;
-  /** `USUAL_BUILD` unless told. */
+  /** An ESP-IDF build that nobody objects to, unless told. */
   release?: ReleaseFile[];
   data?: Uint8Array;
   csv?: string;
@@ -21,13 +23,7 @@ export interface ObjectionCase {
   password?: string;
   /** A field under "More", and what is chosen there. */
   more?: readonly [field: string, choice: string];
-  board?: {
-    chip?: 'esp32' | 'esp32c3';
-    /** See src/app/demo/demo-faults.ts. */
-    fault?: string;
-    flashSize?: number;
-    contents?: Readonly<Record<number, Uint8Array>>;
-  };
+  board?: PlacedBoard;
   /** What cannot be had without. */
   also?: readonly ObjectionCode[];
 }
@@ -39,7 +35,7 @@ export interface Unreachable {
 
 const PASSWORD = 'correct horse';
 /** What nobody objects to on an ESP32 as from the shop. */
-export const USUAL_BUILD = makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS });
+const USUAL_BUILD = makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS });
 const APP = appImage({ chip: 'esp32' });
 const LONE_APP: ReleaseFile[] = [{ path: 'app.bin', bytes: APP }];
 const BOOT_LOADER = bootloaderImage('esp32');
@@ -210,3 +206,24 @@ export const OBJECTION_CASES: Readonly<Record<ObjectionCode, ObjectionCase | Unr
   },
   'wifi-refused': { never: 'the fields of network and password say it in place of the plan' },
 };
+
+/** Does all that raises the objection; the board is connected then. */
+export async function provoke(
+  page: Page,
+  { release = USUAL_BUILD, data, csv, password, more, board }: ObjectionCase,
+): Promise<void> {
+  await takeFiles(page, release);
+  if (data) await takeFiles(page, [{ path: 'voices.bin', bytes: data }], 'data');
+  if (csv !== undefined) await takeFiles(page, [{ path: 'mine.csv', bytes: new TextEncoder().encode(csv) }], 'csv');
+  if (more) {
+    await page.getByText('More', { exact: true }).click();
+    await page.getByLabel(more[0], { exact: true }).selectOption(more[1]);
+  }
+  if (password !== undefined) {
+    await page.getByLabel('Network', { exact: true }).fill('workshop');
+    await page.getByLabel('Password', { exact: true }).fill(password);
+  }
+  await placeBoard(page, board ?? {});
+  await page.getByRole('button', { name: 'Use the virtual board' }).click();
+  await connected(page);
+}
