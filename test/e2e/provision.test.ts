@@ -162,6 +162,85 @@ test('Enter goes from the network to its password, and on to the one button; not
   });
 });
 
+/** Goes on by the tab key until the focus is on the button of that name. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  const focused = (): Promise<string | undefined> => page.evaluate(() => document.activeElement?.textContent.trim());
+  for (let presses = 0; presses < 60; presses++) {
+    if ((await focused()) === name) return;
+    await page.keyboard.press('Tab');
+  }
+  throw new Error(`The tab key does not lead to ${name}`);
+}
+
+test('a board is provisioned by keyboard alone, and the focus is never lost on the way', async () => {
+  await onPage({}, async (page) => {
+    const next = (name: string) => page.getByRole('region', { name: 'Next step' }).getByRole('button', { name });
+    const focusIsIn = (name: string): Promise<boolean> =>
+      page.getByRole('region', { name, exact: true }).evaluate((region) => region.contains(document.activeElement));
+    await tabTo(page, 'Try with the demo release');
+    await page.keyboard.press('Enter');
+    await page.getByText('manifest for').waitFor();
+    await expect.poll(() => focusIsIn('Next step')).toBe(true);
+    await tabTo(page, 'Use the virtual board');
+    await page.keyboard.press('Enter');
+    await connected(page);
+    await expect.poll(() => focusIsIn('Next step')).toBe(true);
+    await page.keyboard.press('Shift+Tab');
+    await tabTo(page, 'Fill in its Wi-Fi');
+    await page.keyboard.press('Enter');
+    await tabTo(page, 'Write and start');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Cancel' }).waitFor();
+    expect(await focusIsIn('Next step')).toBe(true);
+    // One key too many does not stop it.
+    await page.keyboard.press('Enter');
+    await verdict(page).getByText(RUNNING).waitFor();
+    await tabTo(page, 'Next board');
+    await page.keyboard.press('Enter');
+    await next('Connect').waitFor();
+    expect(await focusIsIn('Next step')).toBe(true);
+  });
+});
+
+test('a double click is one press', async () => {
+  await onPage({}, async (page) => {
+    await readyToWrite(page);
+    await page.getByRole('button', { name: 'Write and start' }).dblclick();
+    await verdict(page).getByText(RUNNING).waitFor();
+    expect(await differingWrites(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Next board' }).dblclick();
+    await page.getByRole('button', { name: 'Use the virtual board' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Connect', exact: true }).getAttribute('aria-busy')).toBeNull();
+  });
+});
+
+test('a virtual board whose cable was pulled while nothing went on is connected again by the one button', async () => {
+  await onPage({}, async (page) => {
+    await readyToWrite(page);
+    await page.getByRole('button', { name: 'Pull its cable' }).click();
+    await page.getByRole('region', { name: 'Board', exact: true }).getByText('port-lost', { exact: true }).waitFor();
+    await page.getByRole('region', { name: 'Next step' }).getByRole('button', { name: 'Connect' }).click();
+    await connected(page);
+    await page.getByRole('button', { name: 'Write and start' }).waitFor();
+  });
+});
+
+test('a window that changes its size during a run shows all of it in each', async () => {
+  await onPage({ speed: 0.5 }, async (page) => {
+    await readyToWrite(page);
+    await writeNow(page);
+    await page.getByText(/^Writing: [\d.]+ KiB of/).waitFor();
+    await page.evaluate(axe.source);
+    await expectNoSideways(page, 'running');
+    await expectAccessible(page, 'running');
+    expect(await page.getByRole('button', { name: 'Cancel' }).isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await again(page).waitFor();
+    await page.getByRole('option', { name: /half-written, \d+ %$/ }).waitFor();
+    await expectAccessible(page, 'half-written');
+  });
+});
+
 test('files that are no release are refused by name, with a code', async () => {
   await onPage({}, async (page) => {
     await page

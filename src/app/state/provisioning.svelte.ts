@@ -133,6 +133,7 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
+    if (job.running) return;
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({

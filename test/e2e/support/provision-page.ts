@@ -103,7 +103,11 @@ export async function coloursSettled(page: Page): Promise<void> {
     const frame = (): Promise<unknown> => new Promise((done) => requestAnimationFrame(done));
     for (let quiet = 0; quiet < 3; quiet++) {
       await frame();
-      if (document.getAnimations().some((animation) => animation instanceof CSSTransition)) quiet = 0;
+      const changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+      // Widths change as long as a run goes on; in what is folded away, changes stay listed when they are over.
+      const goesOn = ({ transitionProperty, playState }: CSSTransition): boolean =>
+        transitionProperty !== 'width' && playState === 'running';
+      if (changes.some(goesOn)) quiet = 0;
     }
   });
 }
