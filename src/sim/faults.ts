@@ -50,6 +50,12 @@ export class FaultInjector {
     return this.#flash.flatMap((fault) => (fault.kind === 'bad-sector' ? [fault.sector] : []));
   }
 
+  /** How many faults are still to come. Bad sectors are there from the start. */
+  get pending(): number {
+    const cuts = this.#flash.filter((fault) => fault.kind === 'power-cut' && fault.operation >= this.operations);
+    return this.#line.length + cuts.length;
+  }
+
   /** Nothing more goes wrong. Sectors that are bad already stay so. */
   clear(): void {
     this.#line.length = 0;

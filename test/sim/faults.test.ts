@@ -50,6 +50,19 @@ test('a power cut hits one flash operation', () => {
   expect([faults.operation(), faults.operation(), faults.operation()]).toEqual([undefined, 0.25, undefined]);
 });
 
+test('faults that are still to come are counted, bad sectors are there already', () => {
+  const faults = new FaultInjector([
+    { kind: 'flip', direction: 'to-device', at: 3, bit: 0 },
+    { kind: 'power-cut', operation: 0, share: 0.5 },
+    { kind: 'bad-sector', sector: 1 },
+  ]);
+  expect(faults.pending).toBe(2);
+  faults.pass('to-device', ten);
+  expect(faults.pending).toBe(1);
+  faults.operation();
+  expect(faults.pending).toBe(0);
+});
+
 test('faults that have not happened can be taken back', () => {
   const faults = new FaultInjector([
     { kind: 'flip', direction: 'to-device', at: 2, bit: 0 },
