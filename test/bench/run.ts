@@ -1,16 +1,41 @@
 /**
- * `npm run bench -- [--only NAME] [--json]`: what the costly things cost, as ratios against a peer or a limit in the same
- * run. Less is better, 1 is as good as the other side.
+ * `npm run bench -- [--all] [--only NAME] [--client NAME] [--rounds N] [--json]`: first what the costly things cost, as ratios
+ * against a peer or a limit in the same run (less is better, 1 is as good as the other side); then writing and reading flash,
+ * Twostep and its peers side by side on virtual boards, with the targets.
+ *
+ * `--only` takes a benchmark, or the beginning of the names of flash cases (`noise`, `noise-usb`).
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { BENCHMARKS } from './benchmarks.ts';
+import { type FlashCase, flashCases } from './flash/cases.ts';
+import { CLIENTS } from './flash/clients/clients.ts';
+import { flashTable, targetTable } from './flash/report.ts';
+import { CaseRunner, type FlashResult } from './flash/run-case.ts';
+import { heldAgainstTargets } from './flash/targets.ts';
 import { type Effort, type Figure } from './measure.ts';
+import { formatTable, number } from './table.ts';
 
 const FULL: Effort = { share: 1, rounds: 3 };
 
-function printTable(figures: readonly Figure[]): void {
-  const number = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+const { values } = parseArgs({
+  options: {
+    all: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    client: { type: 'string' },
+    rounds: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+
+const { only } = values;
+
+function refuse(message: string): never {
+  console.error(message);
+  process.exit(2);
+}
+
+function figureTable(figures: readonly Figure[]): string {
   const rows = figures.map(({ name, ours, other, against, unit, ratio }) => [
     name,
     number(ratio),
@@ -19,24 +44,45 @@ function printTable(figures: readonly Figure[]): void {
     unit,
     against,
   ]);
-  const table = [['benchmark', 'ratio', 'ours', 'other', 'unit', 'against'], ...rows];
-  const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)));
-  const isNumber = (column: number): boolean => column >= 1 && column <= 3;
-  for (const row of table) {
-    const cells = row.map((cell, column) =>
-      isNumber(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
-    );
-    console.log(cells.join('  ').trimEnd());
-  }
+  const heading = ['benchmark', 'ratio', 'ours', 'other', 'unit', 'against'];
+  return formatTable(heading, rows, ['benchmark', 'unit', 'against']);
 }
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, json: { type: 'boolean', default: false } } });
-const chosen = BENCHMARKS.filter(({ name }) => values.only === undefined || name === values.only);
-if (chosen.length === 0) {
-  console.error(`No benchmark is called ${values.only}: ${BENCHMARKS.map(({ name }) => name).join(', ')}`);
-  process.exit(2);
+/** The one that is called `--only`, or those whose names begin so. */
+function chooseCases(all: readonly FlashCase[]): readonly FlashCase[] {
+  const exact = all.filter(({ name }) => name === only);
+  return exact.length > 0 ? exact : all.filter(({ name }) => only === undefined || name.startsWith(`${only}-`));
+}
+
+async function runFlashCases(cases: readonly FlashCase[]): Promise<FlashResult[]> {
+  const client = CLIENTS.find((name) => name === values.client);
+  if (values.client !== undefined && !client) refuse(`No client is called ${values.client}: ${CLIENTS.join(', ')}`);
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (rounds !== undefined && !(rounds >= 1)) refuse(`${values.rounds} is no number of rounds`);
+  const runner = new CaseRunner();
+  const results: FlashResult[] = [];
+  for (const flashCase of cases) {
+    // Progress, since a run takes minutes; apart from the results.
+    console.error(flashCase.name);
+    results.push(...(await runner.run(flashCase, client ? [client] : undefined, rounds)));
+  }
+  return results;
+}
+
+const benchmarks = BENCHMARKS.filter(({ name }) => only === undefined || name === only);
+const cases = chooseCases(flashCases(values.all));
+if (benchmarks.length + cases.length === 0) {
+  const names = [...BENCHMARKS, ...flashCases(values.all)].map(({ name }) => name);
+  refuse(`No benchmark is called ${only}: ${names.join(', ')}`);
 }
 const figures: Figure[] = [];
-for (const benchmark of chosen) figures.push(...(await benchmark.run(FULL)));
-if (values.json) console.log(JSON.stringify(figures, null, 2));
-else printTable(figures);
+for (const benchmark of benchmarks) figures.push(...(await benchmark.run(FULL)));
+const flash = await runFlashCases(cases);
+const targets = heldAgainstTargets(flash);
+if (values.json) {
+  console.log(JSON.stringify({ figures, flash, targets }, null, 2));
+} else {
+  if (figures.length > 0) console.log(`${figureTable(figures)}\n`);
+  const shown = only === undefined ? targets : targets.filter(({ isMet }) => isMet !== undefined);
+  if (flash.length > 0) console.log(`${flashTable(flash)}\n\n${targetTable(shown)}`);
+}

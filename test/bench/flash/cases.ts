@@ -1,0 +1,92 @@
+/**
+ * The cases. Time is real: a host's own timers cannot be made faster. So that `npm run bench` takes ten minutes at most, images are
+ * small at 115200 and with 16 ms of latency, most cases run once, and the peers read a sixteenth; `--all` has the rest.
+ */
+import { type ClientName, CLIENTS } from './clients/clients.ts';
+import { type ImageSpec, KIB, MIB } from './images.ts';
+import { type Job } from './jobs.ts';
+import { type Line, type LineName, LINES } from './lines.ts';
+
+export interface FlashCase {
+  name: string;
+  title: string;
+  line: Line;
+  job: Job;
+  /** At once, by one host process. */
+  boards: number;
+  clients: readonly ClientName[];
+  /** Of Twostep, and of each peer. */
+  rounds: { ours: number; peers: number };
+}
+
+/** Bytes of an app that is called 1.2 MiB. */
+const APP_SIZE = 0x13_3000;
+const image = (kind: 'noise' | 'app' | 'mostly-blank', length: number): ImageSpec => ({ kind, length });
+
+/** What is done, by name: in full, unless a case asks for another size. */
+const JOBS = {
+  open: () => ({ title: 'open to stub running', job: { kind: 'open' } }),
+  app: (length = APP_SIZE) => ({ title: 'typical app', job: { kind: 'write', image: image('app', length) } }),
+  noise: (length = MIB) => ({ title: 'incompressible', job: { kind: 'write', image: image('noise', length) } }),
+  blank: (length = 4 * MIB) => ({
+    title: 'mostly blank',
+    job: { kind: 'write', image: image('mostly-blank', length) },
+  }),
+  provision: (app = APP_SIZE) => ({ title: 'two-slot provisioning', job: { kind: 'provision', app, data: app >> 2 } }),
+  'one-percent': (length = 4 * MIB) => ({
+    title: '1 % of the sectors changed',
+    job: { kind: 'write', image: image('noise', length), before: { kind: 'changed', length, share: 0.01 } },
+  }),
+  unchanged: (length = 2.5 * MIB) => ({
+    title: 'nothing changed',
+    job: { kind: 'write', image: image('noise', length), before: image('noise', length) },
+  }),
+  read: (length = 16 * MIB) => ({ title: 'read back', job: { kind: 'read', image: image('noise', length) } }),
+} as const satisfies Record<string, (size?: number) => { title: string; job: Job }>;
+type JobName = keyof typeof JOBS;
+
+/** How a case differs from one round of every client on one board. */
+interface Difference {
+  size?: number;
+  boards?: number;
+  clients?: readonly ClientName[];
+  rounds?: FlashCase['rounds'];
+}
+
+function flashCase(jobName: JobName, lineName: LineName, difference: Difference = {}): FlashCase {
+  const { size, boards = 1, clients = CLIENTS, rounds = { ours: 1, peers: 1 } } = difference;
+  const { title, job } = JOBS[jobName](size);
+  const name = [jobName, ...(boards > 1 ? [`${boards}-boards`] : []), lineName].join('-');
+  return { name, title, job, line: LINES[lineName], boards, clients, rounds };
+}
+
+const FIVE = { ours: 5, peers: 5 };
+/** Long runs on a wire are alike; a few show that of ours. */
+const THREE_OURS = { ours: 3, peers: 1 };
+const OURS: readonly ClientName[] = ['twostep'];
+
+const USUAL: readonly FlashCase[] = [
+  flashCase('open', '921600', { rounds: FIVE }),
+  flashCase('noise', '921600', { rounds: THREE_OURS }),
+  flashCase('noise', '115200', { size: 64 * KIB }),
+  flashCase('noise', '921600-16ms', { size: 256 * KIB, rounds: THREE_OURS }),
+  flashCase('noise', '2M', { rounds: THREE_OURS }),
+  flashCase('noise', 'usb', { rounds: THREE_OURS }),
+  flashCase('app', '921600'),
+  flashCase('app', 'usb'),
+  flashCase('blank', '921600'),
+  flashCase('provision', '921600'),
+  flashCase('one-percent', '921600', { clients: OURS }),
+  flashCase('unchanged', '921600', { clients: OURS }),
+  flashCase('read', 'usb', { clients: OURS }),
+  flashCase('read', '921600', { size: MIB }),
+  flashCase('noise', '921600', { boards: 8 }),
+];
+
+/** Every job on every line, in full. */
+const ALL: readonly FlashCase[] = (Object.keys(LINES) as LineName[]).flatMap((line) => [
+  ...(Object.keys(JOBS) as JobName[]).map((job) => flashCase(job, line)),
+  flashCase('noise', line, { boards: 8 }),
+]);
+
+export const flashCases = (all: boolean): readonly FlashCase[] => (all ? ALL : USUAL);

@@ -1,0 +1,79 @@
+/** What a client is to do with a board, and what the board holds before and after. */
+import { type Partition } from '#formats/partition-table.ts';
+import { type BoardState, readBoardState } from '#workflows/board-state.ts';
+import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { planProvision } from '#workflows/provision-plan.ts';
+import { noise } from '../../device/support/bench.ts';
+import { MemoryFlash } from '../../support/memory-flash.ts';
+import { makeRelease } from '../../support/releases.ts';
+import { identity, NVS_ROW, row } from '../../workflows/boards.ts';
+import { type ImageSpec, KIB, makeImage, MIB } from './images.ts';
+
+export type Job =
+  /** From a closed port to a stub that runs at the working rate. */
+  | { kind: 'open' }
+  /** From the start of the flash on, which holds something else all over, or `before`. Verified by MD5. */
+  | { kind: 'write'; image: ImageSpec; before?: ImageSpec }
+  | { kind: 'read'; image: ImageSpec }
+  /** The board is read and the plan made, where a client can do that; then everything is written and verified. */
+  | { kind: 'provision'; app: number; data: number };
+
+export interface Part {
+  offset: number;
+  data: Uint8Array;
+}
+
+export type ProvisionJob = Extract<Job, { kind: 'provision' }>;
+
+/** Content of a board that ran something else. */
+const OTHER_SEED = 99;
+
+const SLOT_SIZE = 0x1e_0000;
+const TWO_SLOTS: Partition[] = [
+  NVS_ROW,
+  row('otadata', [1, 0], [0xd000, 0x2000]),
+  row('phy_init', [1, 1], [0xf000, 0x1000]),
+  row('ota_0', [0, 0x10], [0x1_0000, SLOT_SIZE]),
+  row('ota_1', [0, 0x11], [0x1f_0000, SLOT_SIZE]),
+];
+
+/** Bytes that the job is about; what its figures are held against. */
+export function bytesOf(job: Job): number {
+  if (job.kind === 'open') return 0;
+  return job.kind === 'provision' ? job.app + job.data : job.image.length;
+}
+
+/** Bytes of the flash chip: the usual 4 MB, or more where the job needs it. */
+export const flashSizeOf = (job: Job): number => Math.max(4 * MIB, job.kind === 'read' ? job.image.length : 0);
+
+/** The whole flash before the job. */
+export function flashBefore(job: Job): Uint8Array<ArrayBuffer> {
+  const flash = job.kind === 'open' ? new Uint8Array(flashSizeOf(job)).fill(0xff) : noise(flashSizeOf(job), OTHER_SEED);
+  if (job.kind === 'read') flash.set(makeImage(job.image));
+  if (job.kind === 'write' && job.before) flash.set(makeImage(job.before));
+  return flash;
+}
+
+/** What the flash must hold afterwards. */
+export async function partsAfter(job: Job): Promise<Part[]> {
+  if (job.kind === 'write') return [{ offset: 0, data: makeImage(job.image) }];
+  return job.kind === 'provision' ? writtenParts(await provisionPlan(job)) : [];
+}
+
+/** What lasts of a plan, in its order. */
+export const writtenParts = (plan: FlashPlan): Part[] => plan.writes.filter(({ transient }) => !transient);
+
+/** The plan for a board of the bench, as a host makes it that has read the flash without loss of time. */
+export async function provisionPlan(job: ProvisionJob): Promise<FlashPlan> {
+  const flash = new MemoryFlash(flashSizeOf(job));
+  flash.bytes.set(flashBefore(job));
+  return planFor(job, await readBoardState(flash, identity()));
+}
+
+export function planFor(job: ProvisionJob, board: BoardState): FlashPlan {
+  const constants = makeImage({ kind: 'app', length: job.app - 2 * KIB });
+  const release = makeRelease({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS, appSize: job.app, constants });
+  const plan = planProvision(release, board, { data: { name: 'voices.bin', bytes: noise(job.data) } });
+  if (plan.objections.length > 0) throw new Error(`The plan is refused: ${plan.objections[0]?.code}`);
+  return plan;
+}
