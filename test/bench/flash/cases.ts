@@ -5,7 +5,8 @@
 import { type ClientName, CLIENTS } from './clients/clients.ts';
 import { type ImageSpec, KIB, MIB } from './images.ts';
 import { type Job } from './jobs.ts';
-import { type Line, type LineName, LINES } from './lines.ts';
+import { chipOn, type Line, type LineName, LINES } from './lines.ts';
+import { type VirtualChip } from '../../support/releases.ts';
 
 export interface FlashCase {
   name: string;
@@ -23,6 +24,8 @@ export interface FlashCase {
 const APP_SIZE = 0x13_3000;
 const image = (kind: 'noise' | 'app' | 'mostly-blank', length: number): ImageSpec => ({ kind, length });
 
+type MakeJob = (size: number | undefined, chip: VirtualChip) => { title: string; job: Job };
+
 /** What is done, by name: in full, unless a case asks for another size. */
 const JOBS = {
   open: () => ({ title: 'open to stub running', job: { kind: 'open' } }),
@@ -32,7 +35,10 @@ const JOBS = {
     title: 'mostly blank',
     job: { kind: 'write', image: image('mostly-blank', length) },
   }),
-  provision: (app = APP_SIZE) => ({ title: 'two-slot provisioning', job: { kind: 'provision', app, data: app >> 2 } }),
+  provision: (app = APP_SIZE, chip) => ({
+    title: 'two-slot provisioning',
+    job: { kind: 'provision', chip, app, data: app >> 2 },
+  }),
   'one-percent': (length = 4 * MIB) => ({
     title: '1 % of the sectors changed',
     job: { kind: 'write', image: image('noise', length), before: { kind: 'changed', length, share: 0.01 } },
@@ -42,7 +48,7 @@ const JOBS = {
     job: { kind: 'write', image: image('noise', length), before: image('noise', length) },
   }),
   read: (length = 16 * MIB) => ({ title: 'read back', job: { kind: 'read', image: image('noise', length) } }),
-} as const satisfies Record<string, (size?: number) => { title: string; job: Job }>;
+} as const satisfies Record<string, MakeJob>;
 type JobName = keyof typeof JOBS;
 
 /** How a case differs from one round of every client on one board. */
@@ -55,9 +61,10 @@ interface Difference {
 
 function flashCase(jobName: JobName, lineName: LineName, difference: Difference = {}): FlashCase {
   const { size, boards = 1, clients = CLIENTS, rounds = { ours: 1, peers: 1 } } = difference;
-  const { title, job } = JOBS[jobName](size);
+  const line = LINES[lineName];
+  const { title, job } = (JOBS[jobName] as MakeJob)(size, chipOn(line));
   const name = [jobName, ...(boards > 1 ? [`${boards}-boards`] : []), lineName].join('-');
-  return { name, title, job, line: LINES[lineName], boards, clients, rounds };
+  return { name, title, job, line, boards, clients, rounds };
 }
 
 const FIVE = { ours: 5, peers: 5 };

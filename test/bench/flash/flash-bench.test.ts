@@ -6,6 +6,7 @@ import { type FlashCase, flashCases } from './cases.ts';
 import { changedSectors, KIB, makeImage, MIB } from './images.ts';
 import { bytesOf, flashBefore, partsAfter, provisionPlan } from './jobs.ts';
 import { LINES } from './lines.ts';
+import { modelledTable, runModelled } from './modelled.ts';
 import { flashTable, targetTable } from './report.ts';
 import { CaseRunner, type FlashResult } from './run-case.ts';
 import { heldAgainstTargets } from './targets.ts';
@@ -30,7 +31,7 @@ describe('images', () => {
   });
 
   test('of a provisioning are those of a plan that nothing speaks against', async () => {
-    const plan = await provisionPlan({ kind: 'provision', app: 64 * KIB, data: 16 * KIB });
+    const plan = await provisionPlan({ kind: 'provision', chip: 'esp32s3', app: 64 * KIB, data: 16 * KIB });
     expect(plan.objections).toEqual([]);
     expect(plan.writes.map(({ role }) => role)).toEqual(
       expect.arrayContaining(['bootloader', 'app', 'data', 'otadata']),
@@ -123,6 +124,16 @@ describe('targets', () => {
   });
 });
 
+test('modelled time is told by command, and is the same each time', async () => {
+  const modelled = flashCases(false).find(({ name }) => name === 'noise-115200')!;
+  const [first, second] = [await runModelled(modelled), await runModelled(modelled)];
+  expect(first).toEqual(second);
+  const sum = first.commands.reduce((ms, { wireMs, waitMs }) => ms + wireMs + waitMs, 0);
+  expect(sum).toBeGreaterThan(0.98 * first.elapsedMs);
+  expect(first.elapsedMs).toBeGreaterThan(first.boundMs);
+  expect(modelledTable([first])).toContain('MD5');
+});
+
 test('a case runs over real processes, and its figures are sound', async () => {
   const tiny: FlashCase = {
     name: 'tiny',
@@ -133,7 +144,9 @@ test('a case runs over real processes, and its figures are sound', async () => {
     clients: ['twostep'],
     rounds: { ours: 1, peers: 1 },
   };
-  const [measured] = await new CaseRunner(50).run(tiny);
+  const { results, failures } = await new CaseRunner(50).run(tiny);
+  expect(failures).toEqual([]);
+  const [measured] = results;
   expect(measured).toMatchObject({ case: 'tiny', client: 'twostep', boards: 2, rounds: 1, bytes: 16 * KIB });
   expect(measured!.elapsedMs).toBeGreaterThan(measured!.bound.totalMs);
   expect(measured!.cpu.own).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import { type FlashPlan } from '#workflows/flash-plan.ts';
 import { planProvision } from '#workflows/provision-plan.ts';
 import { noise } from '../../device/support/bench.ts';
 import { MemoryFlash } from '../../support/memory-flash.ts';
-import { makeRelease } from '../../support/releases.ts';
+import { makeRelease, type VirtualChip } from '../../support/releases.ts';
 import { identity, NVS_ROW, row } from '../../workflows/boards.ts';
 import { type ImageSpec, KIB, makeImage, MIB } from './images.ts';
 
@@ -16,7 +16,7 @@ export type Job =
   | { kind: 'write'; image: ImageSpec; before?: ImageSpec }
   | { kind: 'read'; image: ImageSpec }
   /** The board is read and the plan made, where a client can do that; then everything is written and verified. */
-  | { kind: 'provision'; app: number; data: number };
+  | { kind: 'provision'; chip: VirtualChip; app: number; data: number };
 
 export interface Part {
   offset: number;
@@ -67,12 +67,18 @@ export const writtenParts = (plan: FlashPlan): Part[] => plan.writes.filter(({ t
 export async function provisionPlan(job: ProvisionJob): Promise<FlashPlan> {
   const flash = new MemoryFlash(flashSizeOf(job));
   flash.bytes.set(flashBefore(job));
-  return planFor(job, await readBoardState(flash, identity()));
+  return planFor(job, await readBoardState(flash, identity({ chip: job.chip })));
 }
 
 export function planFor(job: ProvisionJob, board: BoardState): FlashPlan {
   const constants = makeImage({ kind: 'app', length: job.app - 2 * KIB });
-  const release = makeRelease({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS, appSize: job.app, constants });
+  const release = makeRelease({
+    chip: job.chip,
+    kind: 'idf',
+    partitions: TWO_SLOTS,
+    appSize: job.app,
+    constants,
+  });
   const plan = planProvision(release, board, { data: { name: 'voices.bin', bytes: noise(job.data) } });
   if (plan.objections.length > 0) throw new Error(`The plan is refused: ${plan.objections[0]?.code}`);
   return plan;

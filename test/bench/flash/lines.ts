@@ -1,5 +1,6 @@
 /** The lines between host and board. */
 import { type VirtualEsp32Options } from '#sim/virtual-esp32-options.ts';
+import { type VirtualChip } from '../../support/releases.ts';
 
 export interface Line {
   name: string;
@@ -38,9 +39,12 @@ export const FLASH_MODEL = {
   md5Rate: 4096 * 1.024,
 } as const;
 
-/** A board on that line. Over native USB its port is the chip itself, which the ESP32 cannot. */
-export const boardOn = ({ usb, latency }: Line): Omit<VirtualEsp32Options, 'clock'> => ({
-  chip: usb ? 'esp32s3' : 'esp32',
+/** Over native USB a board's port is the chip itself, which the ESP32 cannot. */
+export const chipOn = ({ usb }: Pick<Line, 'usb'>): VirtualChip => (usb ? 'esp32s3' : 'esp32');
+
+/** A board on that line. */
+export const boardOn = ({ usb, latency }: Line): Omit<VirtualEsp32Options, 'clock' | 'faults'> => ({
+  chip: chipOn({ usb }),
   wiring: usb ? 'usb-serial-jtag' : 'uart',
   usbRate: USB_RATE,
   latency,

@@ -30,6 +30,18 @@ export interface FlashResult {
   memoryMib: number;
 }
 
+/** A client that did not get through. */
+export interface FlashFailure {
+  case: string;
+  client: ClientName;
+  message: string;
+}
+
+export interface CaseOutcome {
+  results: FlashResult[];
+  failures: FlashFailure[];
+}
+
 /** Milliseconds of the wire that the floor is measured with, and how often. */
 const FLOOR_MS = 3000;
 const FLOOR_ROUNDS = 3;
@@ -47,20 +59,25 @@ export class CaseRunner {
     this.#floorMs = floorMs;
   }
 
-  /** @throws {Error} when a client fails, or the flash is not as it should be. */
-  async run(flashCase: FlashCase, clients = flashCase.clients, rounds?: number): Promise<FlashResult[]> {
+  /** Whatever goes wrong with a client is a failure of its; the others go on. */
+  async run(flashCase: FlashCase, clients = flashCase.clients, rounds?: number): Promise<CaseOutcome> {
     const { job, line, boards: count } = flashCase;
     const bound = await boundOf(job, line);
     const floor = await this.#floor(job, line);
     const stand = await TestStand.start({ line, count, flashSize: flashSizeOf(job) });
     try {
-      const results: FlashResult[] = [];
+      const outcome: CaseOutcome = { results: [], failures: [] };
       for (const client of clients) {
         const times = rounds ?? (client === 'twostep' ? flashCase.rounds.ours : flashCase.rounds.peers);
-        const measured = await stand.measure(client, { job, line, rounds: times });
-        results.push(resultOf(flashCase, { client, bound, floor, ...measured }));
+        try {
+          const measured = await stand.measure(client, { job, line, rounds: times });
+          outcome.results.push(resultOf(flashCase, { client, bound, floor, ...measured }));
+        } catch (error) {
+          const message = error instanceof Error ? error.message : String(error);
+          outcome.failures.push({ case: flashCase.name, client, message });
+        }
       }
-      return results;
+      return outcome;
     } finally {
       stand.end();
     }

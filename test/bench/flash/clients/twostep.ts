@@ -1,18 +1,37 @@
 /** Twostep's own device layer. */
 import { systemClock } from '#clock.ts';
-import { Bootloader } from '#device/bootloader.ts';
+import { Bootloader, type ConnectOptions } from '#device/bootloader.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { runFlashPlan } from '#workflows/flash-plan.ts';
-import { planFor } from '../jobs.ts';
+import { makeImage } from '../images.ts';
+import { type Job, planFor, type ProvisionJob } from '../jobs.ts';
+import { type Line } from '../lines.ts';
 import { type Client } from './client.ts';
 
+/** How a session on that line is opened. */
+export const optionsFor = ({ baud, usb }: Line): Pick<ConnectOptions, 'baud' | 'before'> => ({
+  baud,
+  before: usb ? 'auto' : 'classic',
+});
+
+async function provision(board: Bootloader, job: ProvisionJob): Promise<void> {
+  await runFlashPlan(board, planFor(job, await readBoardState(board, board.identity)));
+}
+
+/** Does a job with a board that is connected. */
+export async function doJob(board: Bootloader, job: Exclude<Job, { kind: 'open' }>): Promise<void> {
+  if (job.kind === 'provision') await provision(board, job);
+  else if (job.kind === 'write') await board.write(0, makeImage(job.image));
+  else await board.read(0, job.image.length);
+}
+
 export const client: Client = {
-  async connect(port, { baud, usb }) {
-    const board = await Bootloader.connect(port, { clock: systemClock, baud, before: usb ? 'auto' : 'classic' });
+  async connect(port, line) {
+    const board = await Bootloader.connect(port, { clock: systemClock, ...optionsFor(line) });
     return {
       write: (data) => board.write(0, data),
       read: (length) => board.read(0, length),
-      provision: async (job) => runFlashPlan(board, planFor(job, await readBoardState(board, board.identity))),
+      provision: (job) => provision(board, job),
       close: () => board.close(),
     };
   },
