@@ -11,8 +11,9 @@ import { parseArgs } from 'node:util';
 import { BENCHMARKS } from './benchmarks.ts';
 import { type FlashCase, flashCases } from './flash/cases.ts';
 import { CLIENTS } from './flash/clients/clients.ts';
+import { type Floor } from './flash/floors.ts';
 import { type ModelledResult, modelledTable, runModelled } from './flash/modelled.ts';
-import { flashTable, targetTable } from './flash/report.ts';
+import { flashTable, floorLine, targetTable } from './flash/report.ts';
 import { type CaseOutcome, CaseRunner } from './flash/run-case.ts';
 import { heldAgainstTargets } from './flash/targets.ts';
 import { type Effort, type Figure } from './measure.ts';
@@ -57,11 +58,11 @@ function chooseCases(all: readonly FlashCase[]): readonly FlashCase[] {
   return exact.length > 0 ? exact : all.filter(({ name }) => only === undefined || name.startsWith(`${only}-`));
 }
 
-async function runFlashCases(): Promise<CaseOutcome> {
+async function runFlashCases(): Promise<CaseOutcome & { floors: readonly Floor[] }> {
   const client = CLIENTS.find((name) => name === values.client);
   if (values.client !== undefined && !client) refuse(`No client is called ${values.client}: ${CLIENTS.join(', ')}`);
-  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  if (rounds !== undefined && !(rounds >= 1)) refuse(`${values.rounds} is no number of rounds`);
+  const rounds = values.rounds === undefined ? undefined : { count: Number(values.rounds), ms: Infinity };
+  if (rounds && !(rounds.count >= 1)) refuse(`${values.rounds} is no number of rounds`);
   const runner = new CaseRunner();
   const outcome: CaseOutcome = { results: [], failures: [] };
   for (const flashCase of cases) {
@@ -71,7 +72,7 @@ async function runFlashCases(): Promise<CaseOutcome> {
     outcome.results.push(...results);
     outcome.failures.push(...failures);
   }
-  return outcome;
+  return { ...outcome, floors: runner.floors };
 }
 
 const benchmarks = BENCHMARKS.filter(({ name }) => only === undefined || name === only);
@@ -93,18 +94,20 @@ async function modelledRun(): Promise<void> {
 async function measuredRun(): Promise<void> {
   const figures: Figure[] = [];
   for (const benchmark of benchmarks) figures.push(...(await benchmark.run(FULL)));
-  const { results: flash, failures } = await runFlashCases();
+  const { results: flash, failures, floors } = await runFlashCases();
   const targets = heldAgainstTargets(flash);
   if (failures.some(({ client }) => client === 'twostep')) process.exitCode = 1;
   if (values.json) {
-    console.log(JSON.stringify({ figures, flash, failures, targets }, null, 2));
+    console.log(JSON.stringify({ figures, flash, floors, failures, targets }, null, 2));
     return;
   }
   const shown = only === undefined ? targets : targets.filter(({ isMet }) => isMet !== undefined);
   const blocks = [
     ...(figures.length > 0 ? [figureTable(figures)] : []),
-    ...(flash.length > 0 ? [flashTable(flash), targetTable(shown)] : []),
-    ...failures.map(({ case: name, client, message }) => `${client} failed in ${name}: ${message}`),
+    ...(flash.length > 0
+      ? [flashTable(flash), ...(floors.length > 0 ? [floorLine(floors)] : []), targetTable(shown)]
+      : []),
+    ...failures.map(({ case: name, client, message }) => `${client} failed in ${name}: ${message.split('\n', 1)[0]}`),
   ];
   console.log(blocks.join('\n\n'));
 }

@@ -8,7 +8,7 @@ import { cpuMs } from '../measure.ts';
 import { type Client, type Session } from './clients/client.ts';
 import { type ClientName, loadClient } from './clients/clients.ts';
 import { makeImage, MIB } from './images.ts';
-import { type Job, partsAfter } from './jobs.ts';
+import { type Job, partsAfter, provisionGoods } from './jobs.ts';
 import { usbIds } from './lines.ts';
 import { type BoardAddress, type Round, type RoundOrder } from './orders.ts';
 import { answerRequests } from './requests.ts';
@@ -55,8 +55,8 @@ async function run({ job, line, boards }: RoundOrder): Promise<Round> {
 /** What is to be done with each board; what can be made ready before is. */
 async function workOf(job: Exclude<Job, { kind: 'open' }>): Promise<(session: Session) => Promise<unknown>> {
   if (job.kind === 'provision') {
-    const parts = await partsAfter(job);
-    return (session) => session.provision(job, parts);
+    const goods = await provisionGoods(job);
+    return (session) => session.provision(goods);
   }
   const image = makeImage(job.image);
   if (job.kind === 'write') return (session) => session.write(image);

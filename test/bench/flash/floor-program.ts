@@ -8,12 +8,14 @@ import { type Machine, type Program } from '#sim/machine.ts';
 export interface Exchange {
   take: number;
   give: number;
+  /** Bytes of content in the larger of the two. */
+  data: number;
 }
 
 /** A block of a write with its header and its answer; the acknowledge of a read and the frame that follows. */
 export const EXCHANGES = {
-  write: { take: 0x4000 + 26, give: 12 },
-  read: { take: 6, give: 0x1000 + 2 },
+  write: { take: 0x4000 + 26, give: 12, data: 0x4000 },
+  read: { take: 6, give: 0x1000 + 2, data: 0x1000 },
 } as const satisfies Record<string, Exchange>;
 
 export class FloorProgram implements Program {

@@ -57,29 +57,25 @@ export function flashBefore(job: Job): Uint8Array<ArrayBuffer> {
 /** What the flash must hold afterwards. */
 export async function partsAfter(job: Job): Promise<Part[]> {
   if (job.kind === 'write') return [{ offset: 0, data: makeImage(job.image) }];
-  return job.kind === 'provision' ? writtenParts(await provisionPlan(job)) : [];
+  return job.kind === 'provision' ? (await provisionGoods(job)).parts : [];
 }
 
-/** What lasts of a plan, in its order. */
-export const writtenParts = (plan: FlashPlan): Part[] => plan.writes.filter(({ transient }) => !transient);
+/** What a provisioning needs, made ready before it is measured. */
+export interface ProvisionGoods {
+  /** For a host that plans: from what it has read of the board. */
+  plan: (board: BoardState) => FlashPlan;
+  /** For one that does not: what lasts of that plan, in its order. */
+  parts: Part[];
+}
 
-/** The plan for a board of the bench, as a host makes it that has read the flash without loss of time. */
-export async function provisionPlan(job: ProvisionJob): Promise<FlashPlan> {
+export async function provisionGoods(job: ProvisionJob): Promise<ProvisionGoods> {
+  const constants = makeImage({ kind: 'app', length: job.app - 2 * KIB });
+  const release = makeRelease({ chip: job.chip, kind: 'idf', partitions: TWO_SLOTS, appSize: job.app, constants });
+  const data = { name: 'voices.bin', bytes: noise(job.data) };
+  const plan = (board: BoardState): FlashPlan => planProvision(release, board, { data });
   const flash = new MemoryFlash(flashSizeOf(job));
   flash.bytes.set(flashBefore(job));
-  return planFor(job, await readBoardState(flash, identity({ chip: job.chip })));
-}
-
-export function planFor(job: ProvisionJob, board: BoardState): FlashPlan {
-  const constants = makeImage({ kind: 'app', length: job.app - 2 * KIB });
-  const release = makeRelease({
-    chip: job.chip,
-    kind: 'idf',
-    partitions: TWO_SLOTS,
-    appSize: job.app,
-    constants,
-  });
-  const plan = planProvision(release, board, { data: { name: 'voices.bin', bytes: noise(job.data) } });
-  if (plan.objections.length > 0) throw new Error(`The plan is refused: ${plan.objections[0]?.code}`);
-  return plan;
+  const { objections, writes } = plan(await readBoardState(flash, identity({ chip: job.chip })));
+  if (objections.length > 0) throw new Error(`The plan is refused: ${objections[0]?.code}`);
+  return { plan, parts: writes.filter(({ transient }) => !transient) };
 }

@@ -1,16 +1,14 @@
-/** Runs a case: boards in one process, each host in another, in turns. */
-import { alignUp } from '#formats/bytes.ts';
-import { join } from 'node:path';
+/** Runs a case: boards in one process, each host in another, one after the other. */
 import { median } from '../measure.ts';
 import { type Bound, boundOf } from './bounds.ts';
 import { type FlashCase } from './cases.ts';
 import { type ClientName } from './clients/clients.ts';
-import { EXCHANGES } from './floor-program.ts';
-import { KIB, MIB } from './images.ts';
-import { bytesOf, flashSizeOf, type Job } from './jobs.ts';
-import { type Line } from './lines.ts';
-import { type BoardAddress, type BoardsOrder, type Round, type RoundOrder } from './orders.ts';
-import { Helper } from './requests.ts';
+import { type Floor, Floors } from './floors.ts';
+import { MIB } from './images.ts';
+import { bytesOf, flashSizeOf } from './jobs.ts';
+import { runModelled } from './modelled.ts';
+import { type Round } from './orders.ts';
+import { type Rounds, TestStand } from './test-stand.ts';
 
 /** One client in one case: medians of its rounds. */
 export interface FlashResult {
@@ -24,6 +22,8 @@ export interface FlashResult {
   bytes: number;
   bound: Bound;
   elapsedMs: number;
+  /** What it takes in modelled time, where the host takes none; of Twostep only. */
+  modelledMs?: number;
   /** CPU milliseconds per MiB of the image, on one board: of the client itself, of its compressing, and of the channel. */
   cpu: { own: number; compress: number; channel: number };
   stallMs: number;
@@ -42,36 +42,38 @@ export interface CaseOutcome {
   failures: FlashFailure[];
 }
 
-/** Milliseconds of the wire that the floor is measured with, and how often. */
-const FLOOR_MS = 3000;
-const FLOOR_ROUNDS = 3;
-/** Milliseconds, and times the bound, after which a client is not waited for any more. */
-const CONNECT_LIMIT_MS = 60_000;
-const SLOWEST = 20;
+/** Rounds of a case, and milliseconds of measured time after which no further one is begun: on a wire, long runs are alike. */
+const ROUNDS = 5;
+const BUDGET_MS = { ours: 12_000, peers: 4_000 };
 
 export class CaseRunner {
-  /** CPU milliseconds of the channel for a MiB on the wire, by line and direction. */
-  readonly #floors = new Map<string, Promise<number>>();
-  readonly #floorMs: number;
+  readonly #floors: Floors;
 
   /** `floorMs`: how long the wire is busy with one measurement of the channel. */
-  constructor(floorMs = FLOOR_MS) {
-    this.#floorMs = floorMs;
+  constructor(floorMs?: number) {
+    this.#floors = new Floors(floorMs);
+  }
+
+  /** What the channel was found to allow, by line. */
+  get floors(): readonly Floor[] {
+    return this.#floors.measured;
   }
 
   /** Whatever goes wrong with a client is a failure of its; the others go on. */
-  async run(flashCase: FlashCase, clients = flashCase.clients, rounds?: number): Promise<CaseOutcome> {
+  async run(flashCase: FlashCase, clients = flashCase.clients, rounds?: Rounds): Promise<CaseOutcome> {
     const { job, line, boards: count } = flashCase;
     const bound = await boundOf(job, line);
-    const floor = await this.#floor(job, line);
+    const floor = await this.#floors.cpuFor(flashCase);
     const stand = await TestStand.start({ line, count, flashSize: flashSizeOf(job) });
     try {
       const outcome: CaseOutcome = { results: [], failures: [] };
       for (const client of clients) {
-        const times = rounds ?? (client === 'twostep' ? flashCase.rounds.ours : flashCase.rounds.peers);
+        const most = rounds ?? { count: ROUNDS, ms: client === 'twostep' ? BUDGET_MS.ours : BUDGET_MS.peers };
         try {
-          const measured = await stand.measure(client, { job, line, rounds: times });
-          outcome.results.push(resultOf(flashCase, { client, bound, floor, ...measured }));
+          const measured = await stand.measure(client, { job, line, most });
+          const result = resultOf(flashCase, { client, bound, floor, ...measured });
+          if (client === 'twostep') result.modelledMs = (await runModelled(flashCase)).elapsedMs;
+          outcome.results.push(result);
         } catch (error) {
           const message = error instanceof Error ? error.message : String(error);
           outcome.failures.push({ case: flashCase.name, client, message });
@@ -81,73 +83,6 @@ export class CaseRunner {
     } finally {
       stand.end();
     }
-  }
-
-  async #floor(job: Job, line: Line): Promise<number> {
-    if (job.kind === 'open') return 0;
-    const kind = job.kind === 'read' ? 'read' : 'write';
-    const name = `${line.name} ${kind}`;
-    const known = this.#floors.get(name) ?? measureFloor(kind, line, this.#floorMs);
-    this.#floors.set(name, known);
-    return known;
-  }
-}
-
-async function measureFloor(kind: 'read' | 'write', line: Line, ms: number): Promise<number> {
-  const length = alignUp(line.rate * ms, 16 * KIB);
-  const job: Job = { kind, image: { kind: 'noise', length } };
-  const stand = await TestStand.start({ line, count: 1, flashSize: MIB, floor: EXCHANGES[kind] });
-  try {
-    const { rounds } = await stand.measure('floor', { job, line, rounds: FLOOR_ROUNDS });
-    return (median(rounds.map(({ cpuMs }) => cpuMs)) * MIB) / length;
-  } finally {
-    stand.end();
-  }
-}
-
-/** Boards that stay, and hosts that come and go. */
-class TestStand {
-  readonly #boardProcess: Helper;
-  readonly #addresses: BoardAddress[];
-  readonly #isFloor: boolean;
-
-  private constructor(boardProcess: Helper, addresses: BoardAddress[], isFloor: boolean) {
-    this.#boardProcess = boardProcess;
-    this.#addresses = addresses;
-    this.#isFloor = isFloor;
-  }
-
-  static async start(order: BoardsOrder): Promise<TestStand> {
-    const boardProcess = new Helper(join(import.meta.dirname, 'board-process.ts'));
-    const addresses = await boardProcess.request<BoardAddress[]>('start', order);
-    return new TestStand(boardProcess, addresses, order.floor !== undefined);
-  }
-
-  /** A fresh process for the client; what its rounds took, and the CPU milliseconds of compressing alone. */
-  async measure(
-    client: ClientName,
-    { job, line, rounds: count }: { job: Job; line: Line; rounds: number },
-  ): Promise<{ rounds: Round[]; compressMs: number }> {
-    const host = new Helper(join(import.meta.dirname, 'client-process.ts'), ['--expose-gc']);
-    try {
-      await host.request('load', client);
-      const rounds: Round[] = [];
-      const order: RoundOrder = { job, line, boards: this.#addresses };
-      const limitMs = CONNECT_LIMIT_MS + SLOWEST * (await boundOf(job, line)).totalMs;
-      while (rounds.length < count) {
-        if (!this.#isFloor) await this.#boardProcess.request('prepare', job);
-        rounds.push(await host.request<Round>('run', order, limitMs));
-        const isRight = this.#isFloor || (await this.#boardProcess.request<boolean>('check', job));
-        if (!isRight) throw new Error(`${client} left something else in the flash than it should`);
-      }
-      return { rounds, compressMs: await host.request<number>('compress', job) };
-    } finally {
-      host.end();
-    }
-  }
-
-  end(): void {
-    this.#boardProcess.end();
   }
 }
 

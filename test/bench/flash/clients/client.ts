@@ -1,6 +1,6 @@
 /** Hosts that are measured against each other. */
 import { type Port } from '#device/port.ts';
-import { type Part, type ProvisionJob } from '../jobs.ts';
+import { type ProvisionGoods } from '../jobs.ts';
 import { type Line } from '../lines.ts';
 
 /** A host in touch with a board, whose stub runs at the working rate. */
@@ -8,7 +8,7 @@ export interface Session {
   /** Done when it is in flash, verified by MD5. */
   write(data: Uint8Array<ArrayBuffer>): Promise<void>;
   read(length: number): Promise<Uint8Array>;
-  provision(job: ProvisionJob, parts: readonly Part[]): Promise<void>;
+  provision(goods: ProvisionGoods): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -30,7 +30,7 @@ export const client: Client = {
     return {
       write: (data) => write([{ offset: 0, data }]),
       read: (length) => loader.readFlash(0, length),
-      provision: (_job, parts) => write(parts),
+      provision: ({ parts }) => write(parts),
       close: () => transport.disconnect(),
     };
   },

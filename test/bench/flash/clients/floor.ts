@@ -8,17 +8,17 @@ export const client: Client = {
     await port.open({ baudRate: baud });
     const writer = port.writable!.getWriter();
     const reader = port.readable!.getReader();
-    const exchange = async ({ take, give }: Exchange, times: number): Promise<void> => {
+    const exchange = async ({ take, give, data }: Exchange, length: number): Promise<void> => {
       const block = new Uint8Array(take);
-      for (let count = 0; count < times; count++) {
+      for (let done = 0; done < length; done += data) {
         await writer.write(block);
         for (let received = 0; received < give;) received += (await reader.read()).value?.length ?? give;
       }
     };
     return {
-      write: (data) => exchange(EXCHANGES.write, Math.ceil(data.length / 0x4000)),
+      write: (data) => exchange(EXCHANGES.write, data.length),
       async read(length) {
-        await exchange(EXCHANGES.read, Math.ceil(length / 0x1000));
+        await exchange(EXCHANGES.read, length);
         // What a reader would have got.
         return makeImage({ kind: 'noise', length });
       },

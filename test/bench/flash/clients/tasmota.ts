@@ -35,7 +35,7 @@ export const client: Client = {
     return {
       write: (data) => write({ offset: 0, data }),
       read: (length) => stub.readFlash(0, length),
-      async provision(_job, parts) {
+      async provision({ parts }) {
         for (const part of parts) await write(part);
       },
       async close() {

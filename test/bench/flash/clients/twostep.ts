@@ -4,7 +4,7 @@ import { Bootloader, type ConnectOptions } from '#device/bootloader.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { runFlashPlan } from '#workflows/flash-plan.ts';
 import { makeImage } from '../images.ts';
-import { type Job, planFor, type ProvisionJob } from '../jobs.ts';
+import { type Job, type ProvisionGoods, provisionGoods } from '../jobs.ts';
 import { type Line } from '../lines.ts';
 import { type Client } from './client.ts';
 
@@ -14,13 +14,13 @@ export const optionsFor = ({ baud, usb }: Line): Pick<ConnectOptions, 'baud' | '
   before: usb ? 'auto' : 'classic',
 });
 
-async function provision(board: Bootloader, job: ProvisionJob): Promise<void> {
-  await runFlashPlan(board, planFor(job, await readBoardState(board, board.identity)));
+async function provision(board: Bootloader, { plan }: ProvisionGoods): Promise<void> {
+  await runFlashPlan(board, plan(await readBoardState(board, board.identity)));
 }
 
 /** Does a job with a board that is connected. */
 export async function doJob(board: Bootloader, job: Exclude<Job, { kind: 'open' }>): Promise<void> {
-  if (job.kind === 'provision') await provision(board, job);
+  if (job.kind === 'provision') await provision(board, await provisionGoods(job));
   else if (job.kind === 'write') await board.write(0, makeImage(job.image));
   else await board.read(0, job.image.length);
 }
@@ -31,7 +31,7 @@ export const client: Client = {
     return {
       write: (data) => board.write(0, data),
       read: (length) => board.read(0, length),
-      provision: (job) => provision(board, job),
+      provision: (goods) => provision(board, goods),
       close: () => board.close(),
     };
   },
