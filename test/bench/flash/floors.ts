@@ -18,8 +18,8 @@ export interface Floor {
 }
 
 /** Milliseconds of the wire that one measurement takes, and how many are made. */
-const WIRE_MS = 2000;
-const ROUNDS = { count: 3, ms: Infinity };
+const WIRE_MS = 1500;
+const ROUNDS = { count: 2, ms: Infinity };
 
 export class Floors {
   readonly measured: Floor[] = [];

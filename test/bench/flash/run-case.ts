@@ -44,7 +44,7 @@ export interface CaseOutcome {
 
 /** Rounds of a case, and milliseconds of measured time after which no further one is begun: on a wire, long runs are alike. */
 const ROUNDS = 5;
-const BUDGET_MS = { ours: 12_000, peers: 4_000 };
+const BUDGET_MS = { ours: 10_000, peers: 4_000 };
 
 export class CaseRunner {
   readonly #floors: Floors;
