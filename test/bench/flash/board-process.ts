@@ -33,7 +33,7 @@ async function start({ line, count, flashSize, floor }: BoardsOrder): Promise<Bo
       },
     });
     boards.push(board);
-    const { uart, control = '' } = (await serveBoard(board, { uart: ANY, control: ANY })).addresses;
+    const { uart = '', control = '' } = (await serveBoard(board, { uart: ANY, control: ANY })).addresses;
     addresses.push({ uart: parseTcpAddress(uart), control: parseTcpAddress(control) });
   }
   return addresses;

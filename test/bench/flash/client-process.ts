@@ -8,7 +8,7 @@ import { cpuMs } from '../measure.ts';
 import { type Client, type Session } from './clients/client.ts';
 import { type ClientName, loadClient } from './clients/clients.ts';
 import { makeImage, MIB } from './images.ts';
-import { type Job, partsAfter, provisionGoods } from './jobs.ts';
+import { type Job, partsAfter, provisionGoods, updateOf } from './jobs.ts';
 import { usbIds } from './lines.ts';
 import { type BoardAddress, type Round, type RoundOrder } from './orders.ts';
 import { answerRequests } from './requests.ts';
@@ -57,6 +57,10 @@ async function workOf(job: Exclude<Job, { kind: 'open' }>): Promise<(session: Se
   if (job.kind === 'provision') {
     const goods = await provisionGoods(job);
     return (session) => session.provision(goods);
+  }
+  if (job.kind === 'write' && job.before) {
+    const write = updateOf(job.image);
+    return (session) => session.update(write);
   }
   const image = makeImage(job.image);
   if (job.kind === 'write') return (session) => session.write(image);

@@ -1,7 +1,7 @@
 /** What a client is to do with a board, and what the board holds before and after. */
 import { type Partition } from '#formats/partition-table.ts';
 import { type BoardState, readBoardState } from '#workflows/board-state.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type FlashPlan, flashWrite, type FlashWrite } from '#workflows/flash-plan.ts';
 import { planProvision } from '#workflows/provision-plan.ts';
 import { noise } from '../../device/support/bench.ts';
 import { MemoryFlash } from '../../support/memory-flash.ts';
@@ -12,7 +12,7 @@ import { type ImageSpec, KIB, makeImage, MIB } from './images.ts';
 export type Job =
   /** From a closed port to a stub that runs at the working rate. */
   | { kind: 'open' }
-  /** From the start of the flash on, which holds something else all over, or `before`. Verified by MD5. */
+  /** From the start of the flash on, which holds something else, or `before`: then only what differs needs writing. */
   | { kind: 'write'; image: ImageSpec; before?: ImageSpec }
   | { kind: 'read'; image: ImageSpec }
   /** The board is read and the plan made, where a client can do that; then everything is written and verified. */
@@ -59,6 +59,10 @@ export async function partsAfter(job: Job): Promise<Part[]> {
   if (job.kind === 'write') return [{ offset: 0, data: makeImage(job.image) }];
   return job.kind === 'provision' ? (await provisionGoods(job)).parts : [];
 }
+
+/** An image as the one write of a plan. */
+export const updateOf = (image: ImageSpec): FlashWrite =>
+  flashWrite({ role: 'app', label: 'app', offset: 0, data: makeImage(image), why: 'from-release' });
 
 /** What a provisioning needs, made ready before it is measured. */
 export interface ProvisionGoods {

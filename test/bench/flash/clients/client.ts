@@ -1,5 +1,6 @@
 /** Hosts that are measured against each other. */
 import { type Port } from '#device/port.ts';
+import { type FlashWrite } from '#workflows/flash-plan.ts';
 import { type ProvisionGoods } from '../jobs.ts';
 import { type Line } from '../lines.ts';
 
@@ -7,6 +8,8 @@ import { type Line } from '../lines.ts';
 export interface Session {
   /** Done when it is in flash, verified by MD5. */
   write(data: Uint8Array<ArrayBuffer>): Promise<void>;
+  /** The same, where most of it may be in the flash already. */
+  update(write: FlashWrite): Promise<void>;
   read(length: number): Promise<Uint8Array>;
   provision(goods: ProvisionGoods): Promise<void>;
   close(): Promise<void>;

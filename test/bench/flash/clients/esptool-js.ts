@@ -29,6 +29,7 @@ export const client: Client = {
       });
     return {
       write: (data) => write([{ offset: 0, data }]),
+      update: (part) => write([part]),
       read: (length) => loader.readFlash(0, length),
       provision: ({ parts }) => write(parts),
       close: () => transport.disconnect(),

@@ -22,6 +22,7 @@ export const client: Client = {
         // What a reader would have got.
         return makeImage({ kind: 'noise', length });
       },
+      update: () => Promise.reject(new Error('Not without a loader')),
       provision: () => Promise.reject(new Error('Not without a loader')),
       async close() {
         writer.releaseLock();

@@ -34,6 +34,7 @@ export const client: Client = {
     };
     return {
       write: (data) => write({ offset: 0, data }),
+      update: write,
       read: (length) => stub.readFlash(0, length),
       async provision({ parts }) {
         for (const part of parts) await write(part);
