@@ -44,6 +44,6 @@ test('two outputs of one name are refused before either is written', async () =>
   writeFileSync(payload, 'data');
   const options = ['--chip', 'esp32', '-o', image, '--c-header', `${folder}/./image.bin`];
   const { code, err } = await runCli(['data', 'pack', payload, ...options]);
-  expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining(': file-named-twice: ') as string });
+  expect({ code, err }).toMatchObject({ code: 2, err: expect.stringContaining(': file-twice: ') as string });
   expect(readdirSync(folder)).toEqual(['payload.txt']);
 });

@@ -67,7 +67,7 @@ export interface OutputFile {
  * Writes all of the files or none: each under another name first, then all are renamed. Folders are made. A device or a pipe, such as
  * `/dev/stdout`, is written into, when all files are ready.
  *
- * @throws {InputError} `file-exists`, `file-named-twice`, `file-unwritable`.
+ * @throws {InputError} `file-exists`, `file-twice`, `file-unwritable`.
  */
 export async function writeOutputs(files: readonly OutputFile[]): Promise<void> {
   refuseSamePaths(files);
@@ -104,7 +104,7 @@ function refuseSamePaths(files: readonly OutputFile[]): void {
   const paths = files.map(({ path }) => resolve(path));
   const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index);
   const { path: file } = files[twice] ?? {};
-  if (file !== undefined) throw new InputError('file-named-twice', `Two outputs would be ${file}`, { place: { file } });
+  if (file !== undefined) throw new InputError('file-twice', `Two outputs would be ${file}`, { place: { file } });
 }
 
 /** Of a link the file that it points to: replacing the link itself would put a file in place of `/dev/stdout`. */
