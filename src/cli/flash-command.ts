@@ -16,7 +16,7 @@ import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.
 import { type Orientation } from '#workflows/roles.ts';
 import { type TableWish } from '#workflows/table-choice.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
-import { WorkflowError } from '#workflows/workflow-error.ts';
+import { isRefusedWish, WorkflowError } from '#workflows/workflow-error.ts';
 import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
@@ -211,6 +211,4 @@ function headerWish(text: string): HeaderWish {
 
 /** Whether an error means that the input was refused: exit code 2. */
 export const isRefusal = (error: unknown): boolean =>
-  error instanceof InputError ||
-  error instanceof FormatError ||
-  (error instanceof WorkflowError && error.code === 'plan-refused');
+  error instanceof InputError || error instanceof FormatError || isRefusedWish(error);

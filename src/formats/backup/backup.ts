@@ -115,10 +115,6 @@ export function areRangesSound({ ranges, flashSize }: Pick<BackupManifest, 'rang
   });
 }
 
-/** Bytes of flash that a complete backup holds. */
-export const backedUpBytes = ({ ranges }: Pick<BackupManifest, 'ranges'>): number =>
-  ranges.reduce((sum, { length }) => sum + length, 0);
-
 /** The first flash offset of `ranges` that no stretch holds. Both are in order. */
 export function firstMissing(ranges: readonly BackupRange[], stretches: readonly BackupRange[]): number | undefined {
   for (const { offset, length } of ranges) {
