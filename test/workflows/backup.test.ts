@@ -312,6 +312,38 @@ describe('a backup that was broken off', () => {
   });
 });
 
+test('a pulled cable and an abort leave what was read, and the same session or the next goes on with it', () =>
+  onBench({ flash: layOut(LAYOUT).bytes.slice() }, async (bench) => {
+    const sink = new MemorySink();
+    const options = { ranges: [{ offset: 0x10_0000, length: 0x8_0000 }] };
+    let board = await bench.connect();
+    const plan = planBackup(await readBoardState(board, board.identity), { created: CREATED, ...options });
+    const abort = new AbortController();
+    bench.clock.after(1500, () => abort.abort());
+    const first = runBackup(board, plan, { sink, signal: abort.signal });
+    await expect(first).rejects.toMatchObject({ name: 'AbortError' });
+
+    const goOn = async (): Promise<number> => {
+      const found = readBackup(sink.bytes);
+      const done = await resumableStretches(board, found, { plan });
+      sink.bytes = sink.bytes.slice(0, done.at(-1)?.fileEnd ?? found.headSize);
+      await runBackup(board, plan, { sink, done });
+      return done.length;
+    };
+    bench.clock.after(3300, () => bench.board.pullCable());
+    await expect(goOn()).rejects.toMatchObject({ code: 'port-lost' });
+    await board.close();
+    bench.board.plugIn();
+    await bench.clock.advance(1000);
+    board = await bench.connect();
+    expect(await goOn()).toBe(1);
+    const { stretches } = decodeBackup(sink.bytes);
+    for (const { offset, data } of stretches) {
+      expect(equalBytes(bench.board.flash.bytes.subarray(offset, offset + data.length), data)).toBe(true);
+    }
+    await board.close();
+  }));
+
 test('takes as long as the wire needs, and a few per cent for the digests', () =>
   onBench({ flash: layOut({ contents: { 0: noise(MIB) } }).bytes }, async (bench) => {
     const board = await bench.connect();
