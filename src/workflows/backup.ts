@@ -7,7 +7,7 @@ import { type FlashCosts } from '#device/flash-costs.ts';
 import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions } from '#device/flash-memory.ts';
 import { rangesLength, splitRange } from '#device/flash-ranges.ts';
 import { type BackupManifest, type BackupStretch } from '#formats/backup/backup.ts';
-import { type FoundStretch, type ReadBackup } from '#formats/backup/backup-reader.ts';
+import { type ReadBackup } from '#formats/backup/backup-reader.ts';
 import { encodeBackupEnd, encodeBackupHead, encodeBackupStretch } from '#formats/backup/backup-writer.ts';
 import { hexAddress, toHex } from '#formats/bytes.ts';
 import { chipByName } from '#formats/chips.ts';
@@ -195,13 +195,13 @@ async function readRun(
  * @throws {WorkflowError} `backup-other-board`, `backup-other-ranges`.
  * @throws {DeviceError} when the board or the cable fails.
  */
-export async function resumableStretches(
+export async function resumableStretches<Stretch extends BackupStretch>(
   flash: Pick<FlashMemory, 'md5'>,
-  { manifest, stretches, unbroken }: Pick<ReadBackup, 'manifest' | 'stretches' | 'unbroken'>,
+  { manifest, stretches, unbroken }: Pick<ReadBackup, 'manifest' | 'unbroken'> & { stretches: readonly Stretch[] },
   { plan, signal, onProgress }: JobOptions & { plan: BackupManifest },
-): Promise<FoundStretch[]> {
+): Promise<Stretch[]> {
   checkSameBoard(manifest, plan);
-  const same: FoundStretch[] = [];
+  const same: Stretch[] = [];
   const candidates = stretches.slice(0, unbroken);
   const total = rangesLength(candidates);
   for (const stretch of candidates) {

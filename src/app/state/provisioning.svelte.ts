@@ -9,6 +9,8 @@ import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
 import { type Planner } from '../workers/planner.ts';
 import { type PlanAnswer } from '../workers/planner-messages.ts';
+import { BackupJob } from './backup-job.svelte.ts';
+import { type chooseBackupPlace } from './backup-place.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
@@ -20,6 +22,8 @@ export interface ProvisioningParts {
   /** `undefined` where the browser gives no ports. */
   ports: PickerSource | undefined;
   startDemo: (chip: DemoChip) => DemoBoard;
+  /** The user's choice of a place for a backup. */
+  chooseBackupPlace?: typeof chooseBackupPlace;
 }
 
 /** What the one filled button does. */
@@ -30,6 +34,7 @@ export class Provisioning {
   readonly settings = new SettingsState();
   readonly connection: BoardConnection;
   readonly job: ProvisionJob;
+  readonly backup: BackupJob;
   readonly shelf: PortShelf | undefined;
   /** The plan for the connected board, or a preview on a blank one. */
   answer = $state.raw<PlanAnswer>();
@@ -52,7 +57,7 @@ export class Provisioning {
   #planning: Promise<void> | undefined;
   #stale = false;
 
-  constructor({ planner, clock, ports, startDemo }: ProvisioningParts) {
+  constructor({ planner, clock, ports, startDemo, chooseBackupPlace: choosePlace }: ProvisioningParts) {
     this.#planner = planner;
     this.#startDemo = startDemo;
     this.release = new ReleaseState(planner);
@@ -62,6 +67,7 @@ export class Provisioning {
       hintsFor: (chip) => this.#hintsFor(chip),
     });
     this.job = new ProvisionJob(clock);
+    this.backup = new BackupJob(clock, choosePlace);
   }
 
   /** The chip of the virtual board: as chosen, else one that the release is for. */
@@ -127,6 +133,7 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
+    if (this.backup.running) return;
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({
@@ -151,6 +158,7 @@ export class Provisioning {
 
   async #connect(place: Parameters<BoardConnection['connect']>[0]): Promise<void> {
     this.job.reset();
+    this.backup.reset();
     await this.connection.connect(place, this.settings.connectOptions);
   }
 
