@@ -12,6 +12,7 @@ import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
 import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
 import { createOutput, type OutputStreams } from './output.ts';
+import { PORT_FORMS } from './ports/port-name.ts';
 import { restoreCommand, type RestoreOptions } from './restore-command.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
@@ -28,8 +29,6 @@ export interface CommandLine {
   onInterrupt: (callback: () => void) => void;
   env: Readonly<Record<string, string | undefined>>;
 }
-
-const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
 
 /**
  * Runs one command.
@@ -109,14 +108,17 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .description('write a release, data and Wi-Fi credentials, and watch the board come up')
     .argument(
       '<release...>',
-      'an ESP-IDF build folder, an Arduino or PlatformIO output, a merged image, or an app image',
+      'a release file, a build folder of ESP-IDF, Arduino or PlatformIO, a .zip of one, a merged image, or an app image',
     )
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--data <file>', 'data for the second slot')
     .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
     .option('--wifi-ssid <name>', 'network that the board should join')
     .option('--wifi-password-stdin', 'read its password from standard input')
-    .option('--wifi-store <store>', 'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY')
+    .option(
+      '--wifi-store <store>',
+      'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY; else as the release says',
+    )
     .addOption(
       new Option('--orientation <which>', 'keep a swapped board swapped, or put app and data back')
         .choices(['keep', 'normal'])
@@ -135,7 +137,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
   program
     .command('identify')
     .description('what the board is and what lies in its flash; changes nothing')
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
@@ -145,7 +147,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
   program
     .command('backup')
     .description('read the flash of a board, or parts of it, into a file; changes nothing on the board')
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .requiredOption('-o, --output <file>', 'the backup; until it is complete it is called FILE.part')
     .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
     .option('--range <offset:length...>', 'only these ranges, widened to whole sectors: 0x9000:16K', parseRange)
@@ -161,7 +163,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .command('restore')
     .description('write a backup, or partitions of it, back to a board: only what differs, and verified')
     .argument('<backup>', 'a file of backup')
-    .option('--port <port>', PORT_HELP)
+    .option('--port <port>', PORT_FORMS)
     .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
     .option('--list', 'only show what is in the backup; needs no board')
     .option('--plan', 'only show what would be written')
@@ -175,12 +177,13 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
 
   program
     .command('virtual')
-    .description('a virtual board as a process: its UART on a TCP port, modem lines and baud rate on another')
+    .description('a virtual board as a process, with its UART, modem lines and baud rate on TCP ports')
     .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
     .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
     .option('--flash-size <size>', 'size of the flash', '4MB')
-    .option('--listen <address>', 'HOST:PORT of the UART', '127.0.0.1:5555')
+    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 is given)')
     .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
+    .option('--rfc2217 <address>', 'HOST:PORT of UART, modem lines and baud rate by RFC 2217, for pyserial and esptool')
     .addOption(
       new Option('--boot <how>', 'whether the boot button is held at power-on')
         .choices(['download', 'normal'])

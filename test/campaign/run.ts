@@ -1,11 +1,15 @@
 /**
- * `npm run campaign -- [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
+ * `npm run campaign -- [--area provision|flash] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
  * Prints how the runs of each kind of fault ended, and every violation with the command that repeats it; exit 1 then.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
+import { VIRTUAL_CHIPS } from '../support/releases.ts';
+import { FLASH_WRITES } from './flash-writes.ts';
+import { PROVISIONING } from './provisioning.ts';
 import { POINT_KINDS, type PointKind, pointOf, type PointOptions, runPoint } from './campaign.ts';
+
+const AREAS = [PROVISIONING, FLASH_WRITES];
 
 interface Settings extends PointOptions {
   points: number;
@@ -20,6 +24,7 @@ function readSettings(): Settings {
       seed: { type: 'string', default: '1' },
       faults: { type: 'string', default: '1' },
       chip: { type: 'string' },
+      area: { type: 'string', default: PROVISIONING.name },
     },
   });
   const whole = (name: 'points' | 'seed' | 'faults', least: number): number => {
@@ -29,7 +34,9 @@ function readSettings(): Settings {
   };
   const chip = VIRTUAL_CHIPS.find((name) => name === values.chip);
   if (values.chip !== undefined && !chip) throw new Error(`--chip is one of ${VIRTUAL_CHIPS.join(', ')}`);
-  return { points: whole('points', 1), seed: whole('seed', 0), faults: whole('faults', 1), chip };
+  const area = AREAS.find(({ name }) => name === values.area);
+  if (!area) throw new Error(`--area is one of ${AREAS.map(({ name }) => name).join(', ')}`);
+  return { area, points: whole('points', 1), seed: whole('seed', 0), faults: whole('faults', 1), chip };
 }
 
 /** Number of runs of each kind that ended so. */
@@ -49,8 +56,12 @@ function printTable(outcomes: Outcomes): void {
 }
 
 /** The command that runs one point again. */
-function repeat(seed: number, { chip, faults }: { chip?: VirtualChip | undefined; faults: number }): string {
-  const options = [...(chip ? ['--chip', chip] : []), ...(faults > 1 ? ['--faults', faults] : [])];
+function repeat(seed: number, { area, chip, faults }: Settings): string {
+  const options = [
+    ...(area && area !== PROVISIONING ? ['--area', area.name] : []),
+    ...(chip ? ['--chip', chip] : []),
+    ...(faults > 1 ? ['--faults', faults] : []),
+  ];
   return ['npm run campaign -- --points 1 --seed', seed, ...options].join(' ');
 }
 

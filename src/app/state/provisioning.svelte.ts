@@ -85,6 +85,8 @@ export class Provisioning {
 
   /** Another release has its table elsewhere: a connected board is looked at again. */
   async releaseChanged(): Promise<void> {
+    const store = this.release.summary?.wifiStore;
+    if (store) this.settings.takeStore(store);
     if (this.job.status === 'idle') await this.connection.readAgain();
   }
 
@@ -123,6 +125,12 @@ export class Provisioning {
     if (port) await this.#connect({ port, source: demo, virtual: true });
   }
 
+  /** Takes that virtual board in place of the one that is there. */
+  takeDemo(demo: DemoBoard): void {
+    this.demo = demo;
+    this.demoChip = demo.chip;
+  }
+
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
     await this.connection.disconnect();
@@ -133,7 +141,7 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
-    if (this.backup.running) return;
+    if (job.running || this.backup.running) return;
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({
