@@ -1,42 +1,26 @@
 /** The backup that the page offers before it overwrites a board, in a real Chromium. */
 import { readFileSync } from 'node:fs';
 import { type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeBackup } from '#formats/backup/backup-reader.ts';
 import { equalBytes } from '#formats/bytes.ts';
-import {
-  connected,
-  openProvision,
-  type OpenOptions,
-  type Rig,
-  startRig,
-  takeDemoRelease,
-  useVirtualBoard,
-  verdict,
-  writeNow,
-} from './support/provision-page.ts';
+import { connected, type OpenOptions, useVirtualBoard, verdict, writeNow } from './support/provision-page.ts';
+import { provisionScene, readyToWrite } from './support/provision-scene.ts';
 
-let rig: Rig;
-beforeAll(async () => {
-  rig = await startRig();
-});
-afterAll(async () => rig?.close());
+const onPage = provisionScene();
 
-/** A connected board that has an app; the page complains about nothing all the while. */
+/** With a connected board that has an app. */
 async function withFilledBoard(options: OpenOptions, body: (page: Page) => Promise<void>): Promise<void> {
-  const { page, troubles } = await openProvision(rig, options);
-  await takeDemoRelease(page);
-  await useVirtualBoard(page);
-  await connected(page);
-  expect(await offer(page).count()).toBe(0);
-  await writeNow(page);
-  await verdict(page).waitFor();
-  await page.getByRole('button', { name: 'Next board' }).click();
-  await useVirtualBoard(page);
-  await connected(page);
-  await body(page);
-  expect(troubles).toEqual([]);
-  await page.context().close();
+  await onPage(options, async (page) => {
+    await readyToWrite(page);
+    expect(await offer(page).count()).toBe(0);
+    await writeNow(page);
+    await verdict(page).waitFor();
+    await page.getByRole('button', { name: 'Next board' }).click();
+    await useVirtualBoard(page);
+    await connected(page);
+    await body(page);
+  });
 }
 
 const offer = (page: Page) => page.getByRole('button', { name: 'Back up first' });
