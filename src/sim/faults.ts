@@ -56,6 +56,14 @@ export class FaultInjector {
     return this.#line.length + cuts.length;
   }
 
+  /** Goes wrong from now on: its place is counted from what has passed already. */
+  add(fault: Fault): void {
+    if ('direction' in fault) this.#line.push({ ...fault, at: fault.at + this.passed[fault.direction] });
+    else if (fault.kind === 'power-cut') this.#flash.push({ ...fault, operation: fault.operation + this.operations });
+    else this.#flash.push(fault);
+    this.#line.sort((a, b) => a.at - b.at);
+  }
+
   /** Nothing more goes wrong. Sectors that are bad already stay so. */
   clear(): void {
     this.#line.length = 0;

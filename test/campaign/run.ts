@@ -1,15 +1,18 @@
 /**
- * `npm run campaign -- [--area provision|flash] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
+ * `npm run campaign -- [--area provision|flash|formats] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
  * Prints how the runs of each kind of fault ended, and every violation with the command that repeats it; exit 1 then.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { VIRTUAL_CHIPS } from '../support/releases.ts';
 import { FLASH_WRITES } from './flash-writes.ts';
+import { runFormatPoint } from './formats.ts';
 import { PROVISIONING } from './provisioning.ts';
 import { POINT_KINDS, type PointKind, pointOf, type PointOptions, runPoint } from './campaign.ts';
 
 const AREAS = [PROVISIONING, FLASH_WRITES];
+/** Damaged input to the readers, without a board. */
+const FORMATS = 'formats';
 
 interface Settings extends PointOptions {
   points: number;
@@ -20,7 +23,7 @@ interface Settings extends PointOptions {
 function readSettings(): Settings {
   const { values } = parseArgs({
     options: {
-      points: { type: 'string', default: '300' },
+      points: { type: 'string' },
       seed: { type: 'string', default: '1' },
       faults: { type: 'string', default: '1' },
       chip: { type: 'string' },
@@ -35,8 +38,16 @@ function readSettings(): Settings {
   const chip = VIRTUAL_CHIPS.find((name) => name === values.chip);
   if (values.chip !== undefined && !chip) throw new Error(`--chip is one of ${VIRTUAL_CHIPS.join(', ')}`);
   const area = AREAS.find(({ name }) => name === values.area);
-  if (!area) throw new Error(`--area is one of ${AREAS.map(({ name }) => name).join(', ')}`);
-  return { area, points: whole('points', 1), seed: whole('seed', 0), faults: whole('faults', 1), chip };
+  if (!area && values.area !== FORMATS) {
+    throw new Error(`--area is one of ${[...AREAS.map(({ name }) => name), FORMATS].join(', ')}`);
+  }
+  return {
+    area,
+    points: values.points === undefined ? (area ? 300 : 200_000) : whole('points', 1),
+    seed: whole('seed', 0),
+    faults: whole('faults', 1),
+    chip,
+  };
 }
 
 /** Number of runs of each kind that ended so. */
@@ -92,8 +103,30 @@ async function runCampaign(settings: Settings): Promise<number> {
   return violated;
 }
 
+/** @returns the number of violations. */
+function runFormats({ points, seed: first }: Pick<Settings, 'points' | 'seed'>): number {
+  const outcomes = new Map<string, number>();
+  let violated = 0;
+  for (let seed = first; seed < first + points; seed++) {
+    const { reader, outcome, violation } = runFormatPoint(seed);
+    const name = `${reader}: ${outcome}`;
+    outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+    if (violation === undefined) continue;
+    violated++;
+    console.log(`VIOLATION at seed ${seed}, ${reader}: ${violation}`);
+    console.log(`  again: npm run campaign -- --area formats --points 1 --seed ${seed}`);
+  }
+  for (const [name, count] of [...outcomes].toSorted(([one], [other]) => one.localeCompare(other))) {
+    console.log(`${String(count).padStart(8)}  ${name}`);
+  }
+  console.log(`${points} damaged inputs, ${violated} with violations`);
+  return violated;
+}
+
 try {
-  process.exitCode = (await runCampaign(readSettings())) === 0 ? 0 : 1;
+  const settings = readSettings();
+  const violated = settings.area ? await runCampaign(settings) : runFormats(settings);
+  process.exitCode = violated === 0 ? 0 : 1;
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;

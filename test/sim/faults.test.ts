@@ -73,6 +73,17 @@ test('faults that have not happened can be taken back', () => {
   expect(faults.operation()).toBeUndefined();
 });
 
+test('a fault that is added later is counted from then', () => {
+  const faults = new FaultInjector();
+  faults.pass('to-host', ten);
+  faults.operation();
+  faults.add({ kind: 'flip', direction: 'to-host', at: 3, bit: 0 });
+  faults.add({ kind: 'power-cut', operation: 1, share: 0.5 });
+  expect(faults.pending).toBe(2);
+  expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 2, 4, 5, 6, 7, 8, 9]);
+  expect([faults.operation(), faults.operation()]).toEqual([undefined, 0.5]);
+});
+
 test('bad sectors are told', () => {
   expect(new FaultInjector([{ kind: 'bad-sector', sector: 17 }]).badSectors).toEqual([17]);
 });

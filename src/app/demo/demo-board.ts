@@ -67,6 +67,11 @@ export class DemoBoard implements PortSource {
   }
 
   /** How many of its faults have not happened yet. */
+  /** Something goes wrong from now on; see demo-faults.ts. */
+  async addFault(fault: string): Promise<void> {
+    await this.#call({ kind: 'fault', fault });
+  }
+
   async pendingFaults(): Promise<number> {
     return (await this.#call({ kind: 'pending-faults' })) as number;
   }

@@ -8,6 +8,8 @@ export interface DemoHandle {
   place(board: Omit<DemoSettings, 'speed'>): void;
   /** All bytes of the virtual board's flash. */
   flash(): Promise<Uint8Array | undefined>;
+  /** Something goes wrong with the virtual board from now on; see demo-faults.ts, numbers count from now. */
+  addFault(fault: string): Promise<void>;
   /** How many of the virtual board's faults have not happened yet. */
   pendingFaults(): Promise<number | undefined>;
   /** The plan that the page shows, or carried out last. */
@@ -25,6 +27,7 @@ export function exposeDemo(flow: DemoFlow, speed: number): void {
   const handle: DemoHandle = {
     place: (board) => flow.takeDemo(startDemoBoard({ ...board, speed })),
     flash: async () => flow.demo?.flash(),
+    addFault: async (fault) => flow.demo?.addFault(fault),
     pendingFaults: async () => flow.demo?.pendingFaults(),
     plan: () => flow.plan,
   };

@@ -28,6 +28,8 @@ export type DemoCall =
   | { kind: 'action'; action: DemoAction }
   | { kind: 'snapshot' }
   | { kind: 'pending-faults' }
+  /** Something goes wrong from now on, its number counted from now; see demo-faults.ts. */
+  | { kind: 'fault'; fault: string }
   | { kind: 'open'; port: number; options: { baudRate: number; bufferSize?: number } }
   | { kind: 'close'; port: number }
   | {

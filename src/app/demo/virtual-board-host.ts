@@ -68,6 +68,9 @@ class VirtualBoardHost {
         return this.#act(call.action);
       case 'snapshot':
         return this.#board?.snapshot();
+      case 'fault':
+        for (const fault of demoFaults(call.fault).faults) this.#board?.faults.add(fault);
+        return undefined;
       case 'pending-faults':
         return this.#board?.faults.pending;
       case 'open':

@@ -138,6 +138,9 @@ export async function placeBoard(page: Page, { chip = 'esp32', contents = {}, ..
 }
 
 /** How many of the virtual board's faults have not happened yet. */
+export const addFault = (page: Page, fault: string): Promise<void> =>
+  page.evaluate((name) => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.addFault(name), fault);
+
 export const pendingFaults = (page: Page): Promise<number | undefined> =>
   page.evaluate(() => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.pendingFaults());
 
