@@ -1,4 +1,5 @@
 /** From `--port` to a connected board, and back to a closed port whatever happens. */
+import { type Clock } from '#clock.ts';
 import { Bootloader } from '#device/bootloader.ts';
 import { isDeviceError } from '#device/device-error.ts';
 import { type EntryMode } from '#device/reset.ts';
@@ -23,7 +24,7 @@ export interface BoardOptions {
 export async function withBoard(
   options: BoardOptions,
   { signal, env }: CommandContext,
-  work: (board: Bootloader) => Promise<void>,
+  work: (board: Bootloader, clock: Clock) => Promise<void>,
 ): Promise<void> {
   const rateAndSize = baudAndSize(options);
   const place = await openBoardPort(options.port);
@@ -39,7 +40,7 @@ export async function withBoard(
         ...rateAndSize,
       });
       try {
-        await work(board);
+        await work(board, place.clock);
       } finally {
         await board.close();
       }

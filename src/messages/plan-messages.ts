@@ -199,6 +199,8 @@ const REASONS: Record<FlashReason, string> = {
   'nvs-copy': 'safe copy while they are rewritten',
   'old-table-erased': 'erased: the new one is elsewhere',
   'data-packed': 'your data, packed',
+  'from-backup': 'from the backup',
+  'blank-in-backup': 'blank in the backup: erased',
 };
 
 const FATES: Record<BoardItem['why'], string> = {

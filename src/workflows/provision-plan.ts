@@ -122,7 +122,7 @@ function collect(plan: FlashPlan, { writes = [], objections, warnings = [] }: Pl
 }
 
 /** Code that is not signed does not run, plain data are rubbish to a decrypting chip, and what cannot be read back cannot be verified. */
-function securityObjections({ identity }: BoardState): Objection[] {
+export function securityObjections({ identity }: Pick<BoardState, 'identity'>): Objection[] {
   const { secureBoot, flashEncryption, secureDownload } = identity.security;
   const objections: Objection[] = [];
   if (secureDownload) objections.push(objection('secure-download-mode', 'chip'));
