@@ -21,9 +21,7 @@ async function provision(board: Bootloader, { plan }: ProvisionGoods): Promise<v
 
 /** A plan of one write. */
 async function update(board: Bootloader, write: FlashWrite): Promise<void> {
-  const { chip } = board.identity;
-  const nothing = { kept: [], lost: [], objections: [], warnings: [], bootCheck: { timeoutSeconds: 0 } };
-  await runFlashPlan(board, { chip, flashSize: board.size, writes: [write], ...nothing });
+  await runFlashPlan(board, { writes: [write], objections: [] });
 }
 
 /** Does a job with a board that is connected. */
