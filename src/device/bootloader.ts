@@ -15,7 +15,7 @@ import { checkRange } from './flash-ranges.ts';
 import { type BoardIdentity } from './identify.ts';
 import { type Port } from './port.ts';
 import { restartBoard } from './restart.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { type LoaderMode, Session, type SessionOptions } from './session.ts';
 
 export interface ConnectOptions extends SessionOptions {
   signal?: AbortSignal | undefined;
@@ -26,8 +26,8 @@ const CONNECT_MS = 15_000;
 
 export class Bootloader implements FlashMemory {
   readonly identity: BoardIdentity;
-  /** `rom`: the chip's security settings keep the stub out, and flash access is refused. */
-  readonly mode: 'stub' | 'rom';
+  /** `rom`: no stub runs, and the ROM does everything itself, slowly. */
+  readonly mode: LoaderMode;
   readonly #session: Session;
   readonly #clock: Clock;
   /** The last job begun; the next waits for it, as a board does one thing at a time. */
@@ -38,7 +38,7 @@ export class Bootloader implements FlashMemory {
     this.#session = session;
     this.#clock = session.clock;
     this.identity = identity;
-    this.mode = session.commands.isStub ? 'stub' : 'rom';
+    this.mode = session.mode;
   }
 
   /**
@@ -153,9 +153,9 @@ export class Bootloader implements FlashMemory {
   }
 
   #accessibleSize(): number {
-    if (this.mode === 'rom') {
-      const reason = 'The security settings of the chip keep the stub out';
-      throw new DeviceError('flash-access-refused', reason);
+    if (this.identity.security.secureDownload) {
+      // The ROM would still write, but nobody could tell what is in the flash afterwards.
+      throw new DeviceError('flash-access-refused', 'In secure download mode nothing can be read or verified');
     }
     return this.size;
   }
