@@ -2,7 +2,7 @@
 import { type Bootloader } from '#device/bootloader.ts';
 import { FLASH_MODES, parseFlashSize } from '#formats/chips.ts';
 import { FormatError } from '#formats/format-error.ts';
-import { parseWifiStore, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
+import { parseWifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { type Release } from '#formats/release/release.ts';
 import { bytesText } from '#messages/units.ts';
 import { boardHints } from '#workflows/board-hints.ts';
@@ -13,6 +13,7 @@ import { compareWithFlash, EVERYTHING, type FlashComparison } from '#workflows/f
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
+import { type WifiWish } from '#workflows/nvs-plan.ts';
 import { type Orientation } from '#workflows/roles.ts';
 import { type TableWish } from '#workflows/table-choice.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
@@ -157,28 +158,23 @@ async function readWishes(options: FlashOptions, context: CommandContext): Promi
   const wishes: ProvisionOptions = { orientation: options.orientation, table: await tableWish(options.partitions) };
   if (options.data !== undefined) wishes.data = { name: options.data, bytes: await readInput(options.data) };
   if (options.flashHeader !== undefined) wishes.header = headerWish(options.flashHeader);
-  const store = wifiStore(options);
-  if (store.kind !== 'none') {
-    const password = options.wifiPasswordStdin ? await context.readPassword() : '';
-    wishes.wifi = { store, ssid: options.wifiSsid ?? '', password };
-  }
+  const wifi = wifiOptions(options);
+  if (wifi) wishes.wifi = { ...wifi, password: options.wifiPasswordStdin ? await context.readPassword() : '' };
   return wishes;
 }
 
-/** Credentials without a store go where ESP-IDF keeps its own. */
-function wifiStore({ wifiStore: text, wifiSsid, wifiPasswordStdin }: FlashOptions): WifiStore {
-  const store = parseWifiStore(text ?? (wifiSsid === undefined ? 'none' : 'idf'));
-  if (store.kind === 'none' && wifiPasswordStdin && wifiSsid === undefined) {
-    throw new InputError('wifi-ssid-missing', 'A Wi-Fi password without a network name', {
-      todo: 'Give the name with --wifi-ssid.',
-    });
-  }
-  if (store.kind !== 'none' && wifiSsid === undefined) {
-    throw new InputError('wifi-ssid-missing', 'There is no network name to store', {
-      todo: 'Give it with --wifi-ssid.',
-    });
-  }
-  return store;
+/** The network to join, if any; without a store the credentials go where the release says. */
+function wifiOptions({
+  wifiStore,
+  wifiSsid: ssid,
+  wifiPasswordStdin,
+}: FlashOptions): Omit<WifiWish, 'password'> | undefined {
+  const store = wifiStore === undefined ? undefined : parseWifiStore(wifiStore);
+  const stores = store !== undefined && store.kind !== 'none';
+  if (ssid !== undefined) return store?.kind === 'none' ? undefined : { ssid, ...(store && { store }) };
+  if (!stores && !wifiPasswordStdin) return undefined;
+  const what = stores ? 'There is no network name to store' : 'A Wi-Fi password without a network name';
+  throw new InputError('wifi-ssid-missing', what, { todo: 'Give the name with --wifi-ssid.' });
 }
 
 async function tableWish(text: string | undefined): Promise<TableWish> {

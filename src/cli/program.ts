@@ -11,6 +11,7 @@ import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
 import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
 import { createOutput, type OutputStreams } from './output.ts';
+import { PORT_FORMS } from './ports/port-name.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
 import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
@@ -26,8 +27,6 @@ export interface CommandLine {
   onInterrupt: (callback: () => void) => void;
   env: Readonly<Record<string, string | undefined>>;
 }
-
-const PORT_HELP = '/dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
 
 /**
  * Runs one command.
@@ -107,14 +106,17 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .description('write a release, data and Wi-Fi credentials, and watch the board come up')
     .argument(
       '<release...>',
-      'an ESP-IDF build folder, an Arduino or PlatformIO output, a merged image, or an app image',
+      'a release file, a build folder of ESP-IDF, Arduino or PlatformIO, a .zip of one, a merged image, or an app image',
     )
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--data <file>', 'data for the second slot')
     .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
     .option('--wifi-ssid <name>', 'network that the board should join')
     .option('--wifi-password-stdin', 'read its password from standard input')
-    .option('--wifi-store <store>', 'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY')
+    .option(
+      '--wifi-store <store>',
+      'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY; else as the release says',
+    )
     .addOption(
       new Option('--orientation <which>', 'keep a swapped board swapped, or put app and data back')
         .choices(['keep', 'normal'])
@@ -133,7 +135,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
   program
     .command('identify')
     .description('what the board is and what lies in its flash; changes nothing')
-    .requiredOption('--port <port>', PORT_HELP)
+    .requiredOption('--port <port>', PORT_FORMS)
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
@@ -142,12 +144,13 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
 
   program
     .command('virtual')
-    .description('a virtual board as a process: its UART on a TCP port, modem lines and baud rate on another')
+    .description('a virtual board as a process, with its UART, modem lines and baud rate on TCP ports')
     .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
     .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
     .option('--flash-size <size>', 'size of the flash', '4MB')
-    .option('--listen <address>', 'HOST:PORT of the UART', '127.0.0.1:5555')
+    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 is given)')
     .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
+    .option('--rfc2217 <address>', 'HOST:PORT of UART, modem lines and baud rate by RFC 2217, for pyserial and esptool')
     .addOption(
       new Option('--boot <how>', 'whether the boot button is held at power-on')
         .choices(['download', 'normal'])

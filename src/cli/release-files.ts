@@ -7,10 +7,14 @@ import { fileError, MAX_FILE, readInput } from './files/file-command.ts';
 import { InputError } from './input-error.ts';
 
 /**
- * @throws {InputError} `file-missing`, `file-unreadable`.
+ * @throws {InputError} as `readReleaseFiles`.
  * @throws {FormatError} `release-…`, when the files are no release.
  */
-export async function readRelease(paths: readonly string[]): Promise<Release> {
+export const readRelease = async (paths: readonly string[]): Promise<Release> =>
+  recogniseRelease(await readReleaseFiles(paths));
+
+/** @throws {InputError} `file-missing`, `file-unreadable`, `several-releases`. */
+export async function readReleaseFiles(paths: readonly string[]): Promise<ReleaseFile[]> {
   const files: ReleaseFile[] = [];
   let folders = 0;
   for (const path of paths) {
@@ -24,7 +28,7 @@ export async function readRelease(paths: readonly string[]): Promise<Release> {
     if (info.isDirectory()) files.push(...(await readFolder(path)));
     else files.push({ path: basename(path), bytes: await readInput(path) });
   }
-  return recogniseRelease(files);
+  return files;
 }
 
 /** The files at the top of the folder, and those in its sub-folders that its own lists name. */

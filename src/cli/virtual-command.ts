@@ -12,12 +12,16 @@ export interface VirtualOptions {
   chip: string;
   flash?: string;
   flashSize: string;
-  listen: string;
+  listen?: string;
   control?: string;
+  rfc2217?: string;
   boot: 'download' | 'normal';
   wifi?: string;
   wiring: 'uart' | 'usb-serial-jtag';
 }
+
+/** Where the UART is when no other way to it was asked for. */
+const DEFAULT_LISTEN = '127.0.0.1:5555';
 
 /**
  * Serves until it is interrupted, which is its ordinary end.
@@ -35,8 +39,12 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
       todo: 'Leave --wiring out, or choose esp32s3 or esp32c3.',
     });
   }
-  const listen = parseTcpAddress(options.listen);
-  const control = options.control === undefined ? undefined : parseTcpAddress(options.control);
+  const { listen = options.rfc2217 === undefined ? DEFAULT_LISTEN : undefined, control, rfc2217 } = options;
+  const faces = {
+    ...(listen === undefined ? {} : { uart: parseTcpAddress(listen) }),
+    ...(control === undefined ? {} : { control: parseTcpAddress(control) }),
+    ...(rfc2217 === undefined ? {} : { rfc2217: parseTcpAddress(rfc2217) }),
+  };
   const accessPoint = options.wifi === undefined ? undefined : parseWifiNetwork(options.wifi);
 
   const file = await openFlashFile(options.flash, size);
@@ -50,14 +58,15 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
   });
   const stopSaving = file.keepSaved();
   try {
-    const server = await serveBoard(board, { uart: listen, ...(control ? { control } : {}) });
-    const { uart, control: lines } = server.addresses;
-    const fields = { chip, flashSize: file.bytes.length, uart, control: lines };
-    output.say(
-      'listening',
-      fields,
-      `A virtual ${board.chip.name} listens on ${uart}${lines ? `, modem lines on ${lines}` : ''}`,
-    );
+    const server = await serveBoard(board, faces);
+    const { addresses } = server;
+    const places = [
+      ...(addresses.uart === undefined ? [] : [`on ${addresses.uart}`]),
+      ...(addresses.control === undefined ? [] : [`modem lines on ${addresses.control}`]),
+      ...(addresses.rfc2217 === undefined ? [] : [`on rfc2217://${addresses.rfc2217}`]),
+    ];
+    const fields = { chip, flashSize: file.bytes.length, ...addresses };
+    output.say('listening', fields, `A virtual ${board.chip.name} listens ${places.join(', ')}`);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,15 +1,19 @@
 /**
- * A virtual board on two TCP ports: bytes of its UART on one; modem lines, baud rate and plugging as JSON lines on the other.
- * The host is the client of both. One at a time, as a serial port has one owner.
+ * A virtual board on TCP ports: bytes of its UART on one; modem lines, baud rate and plugging as JSON lines on another; all
+ * of it by RFC 2217 on a third. The host is the client. One at a time, as a serial port has one owner.
  */
 import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import * as v from 'valibot';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { type TcpAddress } from './ports/tcp-port.ts';
+import { type TcpAddress } from './ports/tcp-socket.ts';
+import { Rfc2217Host } from './virtual-rfc2217.ts';
+
+/** What the board can be reached by. */
+type Face = 'uart' | 'control' | 'rfc2217';
 
 export interface BoardServer {
   /** `HOST:PORT` of each, with the port that was really taken. */
-  readonly addresses: { uart: string; control?: string };
+  readonly addresses: Readonly<Partial<Record<Face, string>>>;
   close(): Promise<void>;
 }
 
@@ -31,19 +35,30 @@ const MAX_LINE = 4096;
 
 export async function serveBoard(
   board: VirtualEsp32,
-  { uart, control }: { uart: TcpAddress; control?: TcpAddress },
+  faces: Readonly<Partial<Record<Face, TcpAddress>>>,
 ): Promise<BoardServer> {
   const host = new HostSide(board);
-  const servers = [await listen(uart, (socket) => host.takeUart(socket))];
+  const takes: Record<Face, (socket: Socket) => void> = {
+    uart: (socket) => host.takeUart(socket),
+    control: (socket) => host.takeControl(socket),
+    rfc2217: (socket) => host.takeRfc2217(socket),
+  };
+  const servers: Server[] = [];
+  const addresses: Partial<Record<Face, string>> = {};
   try {
-    if (control) servers.push(await listen(control, (socket) => host.takeControl(socket)));
+    for (const face of ['uart', 'control', 'rfc2217'] as const) {
+      const address = faces[face];
+      if (!address) continue;
+      const server = await listen(address, takes[face]);
+      servers.push(server);
+      addresses[face] = addressOf(server);
+    }
   } catch (error) {
-    servers[0]?.close();
+    for (const server of servers) server.close();
     throw error;
   }
-  const [first, second] = servers.map(addressOf);
   return {
-    addresses: { uart: first ?? '', ...(second === undefined ? {} : { control: second }) },
+    addresses,
     async close() {
       host.hangUp();
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
@@ -51,11 +66,12 @@ export async function serveBoard(
   };
 }
 
-/** What the host does on both connections, in the order in which it did it. */
+/** What the host does on its connections, in the order in which it did it. */
 class HostSide {
   readonly #board: VirtualEsp32;
   #uart: Socket | undefined;
   #control: Socket | undefined;
+  #remote: Rfc2217Host | undefined;
   /** UART bytes since the connection was made, and the lines that wait for more of them. */
   #received = 0;
   #waiting: HostLine[] = [];
@@ -68,7 +84,7 @@ class HostSide {
   }
 
   takeUart(socket: Socket): void {
-    if (this.#uart) {
+    if (this.#uart || this.#remote) {
       socket.destroy();
       return;
     }
@@ -83,6 +99,19 @@ class HostSide {
       this.#uart = undefined;
       this.#waiting = [];
       this.#board.attach(undefined);
+    });
+  }
+
+  takeRfc2217(socket: Socket): void {
+    if (this.#uart || this.#remote || !this.#board.present) {
+      socket.destroy();
+      return;
+    }
+    this.#board.line.hostFollows = false;
+    this.#remote = new Rfc2217Host(this.#board, socket);
+    socket.on('close', () => {
+      this.#remote = undefined;
+      this.#board.line.hostFollows = this.#control === undefined;
     });
   }
 
@@ -106,6 +135,7 @@ class HostSide {
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.#control = undefined;
+      if (this.#remote) return;
       this.#board.line.hostFollows = true;
       this.#setLines({ dtr: false, rts: false });
     });
@@ -114,6 +144,7 @@ class HostSide {
   hangUp(): void {
     this.#uart?.destroy();
     this.#control?.destroy();
+    this.#remote?.hangUp();
   }
 
   #attach(): void {
@@ -126,6 +157,8 @@ class HostSide {
   #presence(present: boolean): void {
     this.#control?.write(`${JSON.stringify(present ? { plug: true } : { unplug: true })}\n`);
     if (present) this.#attach();
+    // A server whose serial port is gone hangs up.
+    else this.#remote?.hangUp();
   }
 
   /** Bytes up to the one where the next waiting line holds, that line, and so on. */
@@ -156,11 +189,13 @@ class HostSide {
   }
 
   #apply({ event, dtr, rts, baud, plugged }: HostLine): void {
-    if (event === 'modem') this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });
+    if (event === 'cable' && plugged === false) this.#board.pullCable();
+    else if (event === 'cable' && plugged === true) this.#board.plugIn();
+    // The lines are those of a host by RFC 2217, while there is one.
+    else if (this.#remote) return;
+    else if (event === 'modem') this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });
     else if (event === 'baud' && baud !== undefined) this.#board.setHostBaud(baud);
     else if (event === 'close') this.#setLines({ dtr: false, rts: false });
-    else if (event === 'cable' && plugged === false) this.#board.pullCable();
-    else if (event === 'cable' && plugged === true) this.#board.plugIn();
   }
 
   #setLines(lines: { dtr: boolean; rts: boolean }): void {

@@ -7,8 +7,9 @@
  */
 import { sha256 } from '@noble/hashes/sha2.js';
 import { alignUp, hexAddress, readU16, readU32, textUntilNul, toHex } from './bytes.ts';
-import { chipByImageId, FLASH_MODES, type ChipName, type FlashMode, flashSizeOfCode } from './chips.ts';
+import { chipByImageId, FLASH_MODES, type FlashMode, flashSizeOfCode } from './chips.ts';
 import { FormatError } from './format-error.ts';
+import { isFlashMapped } from './memory-map.ts';
 
 /** First byte of every image. */
 export const IMAGE_MAGIC = 0xe9;
@@ -35,6 +36,8 @@ const MAX_BOOTLOADER_LENGTH = 0x1_0000;
 
 /** `esp_image_header_t`. */
 export interface ImageHeader {
+  /** Byte 0, 0xE9 in every image. */
+  magic: number;
   segmentCount: number;
   /** Byte 2 as it is, and its name where it has one. */
   spiMode: number;
@@ -47,6 +50,8 @@ export interface ImageHeader {
   entry: number;
   /** GPIO of the flash's write-protect pin, 0xEE = not used. */
   wpPin: number;
+  /** Bytes 9 to 11: two drive strengths of the flash's pins each, a nibble a pin: clock and Q, D and CS, HD and WP. */
+  spiPinDrive: readonly [number, number, number];
   chipId: number;
   /** Byte 14, the field of old boot loaders: the major revision, on the ESP32-C3 the minor one. */
   minChipRev: number;
@@ -54,7 +59,11 @@ export interface ImageHeader {
   minChipRevFull: number;
   /** major * 100 + minor; 0 and 65535 = any. */
   maxChipRevFull: number;
-  /** Byte 23 is not 0: a SHA-256 follows the checksum. */
+  /** Bytes 19 to 22. */
+  reserved: Uint8Array;
+  /** Byte 23. ESP-IDF takes anything but 0 as 1, esptool knows no other value. */
+  hashByte: number;
+  /** A SHA-256 follows the checksum. */
   hashAppended: boolean;
 }
 
@@ -105,6 +114,9 @@ export interface AppImage {
   kind: 'app' | 'bootloader' | 'unknown';
 }
 
+/** Computes a SHA-256. Node's own is ten times faster than the portable one, which is the default everywhere. */
+export type Sha256 = (bytes: Uint8Array) => Uint8Array;
+
 /** Whether the bytes begin like an image: the magic, and a segment count that an image may have. Data images look so too. */
 export function looksLikeImage(bytes: Uint8Array): boolean {
   return bytes.length >= IMAGE_HEADER_SIZE && bytes[0] === IMAGE_MAGIC && (bytes[1] ?? 0xff) <= MAX_SEGMENTS;
@@ -114,10 +126,31 @@ export function looksLikeImage(bytes: Uint8Array): boolean {
  * Reads an image. Bytes behind its end are allowed (a whole slot, a signature). A wrong checksum or digest is told in the
  * result: recovery must be able to show it.
  *
+ * @param digest a faster SHA-256 than the portable one.
  * @throws {FormatError} `image-too-short`, `image-bad-magic`, `image-too-many-segments`, `image-bad-segment-length`
  *   or `image-truncated`, each with the offset.
  */
-export function parseImage(bytes: Uint8Array): AppImage {
+export function parseImage(bytes: Uint8Array, digest?: Sha256): AppImage {
+  return describeImage(bytes, readStrictly(bytes), digest);
+}
+
+/**
+ * Bytes of an image, from the magic to the end of the checksum or of the digest, as `AppImage.length`: without computing either.
+ *
+ * @throws {FormatError} as `parseImage`.
+ */
+export function imageLength(bytes: Uint8Array): number {
+  const { header, segments } = readStrictly(bytes);
+  return endOfChecksum(segments) + (header.hashAppended ? DIGEST_SIZE : 0);
+}
+
+/** Header and segments, which say where everything else is. */
+export interface ImageLayout {
+  header: ImageHeader;
+  segments: ImageSegment[];
+}
+
+function readStrictly(bytes: Uint8Array): ImageLayout {
   const header = decodeImageHeader(bytes);
   if (header.segmentCount > MAX_SEGMENTS) {
     throw new FormatError(
@@ -135,7 +168,13 @@ export function parseImage(bytes: Uint8Array): AppImage {
     segments.push(segment);
     offset = segment.fileOffset + segment.length;
   }
-  return describeImage(bytes, header, segments);
+  return { header, segments };
+}
+
+/** The checksum is the last byte of the 16-byte block that begins or goes on behind the segments. */
+function endOfChecksum(segments: readonly ImageSegment[]): number {
+  const last = segments.at(-1);
+  return alignUp((last ? last.fileOffset + last.length : IMAGE_HEADER_SIZE) + 1, 16);
 }
 
 /**
@@ -155,10 +194,16 @@ export function decodeImageHeader(bytes: Uint8Array): ImageHeader {
       place: { offset: bytes.length },
     });
   }
-  const [, segmentCount = 0, spiMode = 0, speedAndSize = 0] = bytes;
+  return headerFields(bytes);
+}
+
+/** The fields of the header whatever is in them; `bytes` has at least 24. */
+export function headerFields(bytes: Uint8Array): ImageHeader {
+  const [magic = 0, segmentCount = 0, spiMode = 0, speedAndSize = 0] = bytes;
   const flashMode = FLASH_MODES[spiMode];
   const sizeCode = speedAndSize >>> 4;
   return {
+    magic,
     segmentCount,
     spiMode,
     ...(flashMode && { flashMode }),
@@ -167,10 +212,13 @@ export function decodeImageHeader(bytes: Uint8Array): ImageHeader {
     ...(sizeCode <= 7 && { flashSize: flashSizeOfCode(sizeCode) }),
     entry: readU32(bytes, 4),
     wpPin: bytes[8] ?? 0,
+    spiPinDrive: [bytes[9] ?? 0, bytes[10] ?? 0, bytes[11] ?? 0],
     chipId: readU16(bytes, 12),
     minChipRev: bytes[14] ?? 0,
     minChipRevFull: readU16(bytes, 15),
     maxChipRevFull: readU16(bytes, 17),
+    reserved: bytes.slice(19, 23),
+    hashByte: bytes[23] ?? 0,
     hashAppended: bytes[23] !== 0,
   };
 }
@@ -209,12 +257,9 @@ function decodeSegment(bytes: Uint8Array, offset: number, index: number): ImageS
 export const isSegmentLength = (length: number): boolean => length % 4 === 0 && length < MAX_SEGMENT_LENGTH;
 
 /** Checksum, digest, descriptions and kind of an image whose header and segments are read. */
-export function describeImage(bytes: Uint8Array, header: ImageHeader, segments: ImageSegment[]): AppImage {
-  const last = segments.at(-1);
-  const endOfSegments = last ? last.fileOffset + last.length : IMAGE_HEADER_SIZE;
-  // The checksum is the last byte of the 16-byte block that begins or goes on behind the segments.
-  const endOfChecksum = alignUp(endOfSegments + 1, 16);
-  const stored = bytes[endOfChecksum - 1];
+export function describeImage(bytes: Uint8Array, { header, segments }: ImageLayout, digest: Sha256 = sha256): AppImage {
+  const end = endOfChecksum(segments);
+  const stored = bytes[end - 1];
   const description = decodeAppDescription(bytes);
   const bootloaderDescription = description ? undefined : decodeBootloaderDescription(bytes);
   const image: AppImage = {
@@ -223,18 +268,18 @@ export function describeImage(bytes: Uint8Array, header: ImageHeader, segments: 
     checksum: {
       ...(stored !== undefined && { stored }),
       computed: checksumOf(bytes, segments),
-      offset: endOfChecksum - 1,
+      offset: end - 1,
     },
-    length: endOfChecksum,
+    length: end,
     ...(description && { description }),
     ...(bootloaderDescription && { bootloaderDescription }),
     kind: 'unknown',
   };
   if (header.hashAppended) {
     image.sha256 = {
-      stored: toHex(bytes.subarray(endOfChecksum, endOfChecksum + DIGEST_SIZE)),
-      computed: toHex(sha256(bytes.subarray(0, endOfChecksum))),
-      offset: endOfChecksum,
+      stored: toHex(bytes.subarray(end, end + DIGEST_SIZE)),
+      computed: toHex(digest(bytes.subarray(0, end))),
+      offset: end,
     };
     image.length += DIGEST_SIZE;
   }
@@ -244,10 +289,22 @@ export function describeImage(bytes: Uint8Array, header: ImageHeader, segments: 
 
 function checksumOf(bytes: Uint8Array, segments: readonly ImageSegment[]): number {
   let value = CHECKSUM_START;
-  for (const { fileOffset, length } of segments) {
-    for (let offset = fileOffset; offset < fileOffset + length; offset++) value ^= bytes[offset] ?? 0;
-  }
+  for (const { fileOffset, length } of segments) value ^= xorOf(bytes.subarray(fileOffset, fileOffset + length));
   return value;
+}
+
+/** All bytes XORed: words first, which is six times faster, then the bytes of the result. */
+function xorOf(bytes: Uint8Array): number {
+  const head = Math.min(bytes.length, -bytes.byteOffset & 3);
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, (bytes.length - head) >>> 2);
+  let value = 0;
+  // An index loop: `for … of` over a typed array costs several times as much.
+  for (let index = 0; index < words.length; index++) value ^= words[index] ?? 0;
+  value ^= value >>> 16;
+  value ^= value >>> 8;
+  for (let index = 0; index < head; index++) value ^= bytes[index] ?? 0;
+  for (let index = head + 4 * words.length; index < bytes.length; index++) value ^= bytes[index] ?? 0;
+  return value & 0xff;
 }
 
 /** An app keeps constants or code in mapped flash; a boot loader runs from RAM alone and is small. */
@@ -288,28 +345,4 @@ function decodeBootloaderDescription(image: Uint8Array): BootloaderDescription |
   const idfVersion = textUntilNul(image.subarray(40, 72));
   if (!/^[\x20-\x7e]+$/.test(idfVersion)) return undefined;
   return { version: readU32(image, 36), idfVersion, dateTime: textUntilNul(image.subarray(72, 96)) };
-}
-
-/**
- * Address ranges where the cache shows flash: constants and code that are not copied to RAM.
- * esptool `targets/*.py` (IROM_MAP, DROM_MAP); chips with one range for both have the range of ESP-IDF's `soc.h`.
- */
-const SHARED_42 = [[0x4200_0000, 0x4400_0000]] as const;
-const FLASH_MAPPED: Readonly<Record<ChipName, readonly (readonly [from: number, to: number])[]>> = {
-  esp32: [[0x3f40_0000, 0x3f80_0000], [0x400d_0000, 0x4040_0000]], // prettier-ignore
-  esp32s2: [[0x3f00_0000, 0x3f3f_0000], [0x4008_0000, 0x40b8_0000]], // prettier-ignore
-  esp32s3: [[0x3c00_0000, 0x3e00_0000], [0x4200_0000, 0x4400_0000]], // prettier-ignore
-  esp32c2: [[0x3c00_0000, 0x3c40_0000], [0x4200_0000, 0x4240_0000]], // prettier-ignore
-  esp32c3: [[0x3c00_0000, 0x3c80_0000], [0x4200_0000, 0x4280_0000]], // prettier-ignore
-  esp32c5: SHARED_42,
-  esp32c6: SHARED_42,
-  esp32c61: SHARED_42,
-  esp32h2: SHARED_42,
-  esp32p4: [[0x4000_0000, 0x4c00_0000]],
-};
-
-/** Whether that chip shows flash at `address`; such segments are not loaded but mapped. */
-export function isFlashMapped(chipId: number, address: number): boolean {
-  const chip = chipByImageId(chipId);
-  return chip !== undefined && FLASH_MAPPED[chip.name].some(([from, to]) => address >= from && address < to);
 }

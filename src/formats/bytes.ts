@@ -41,7 +41,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Whether every byte is FF, as NOR flash is after an erase. */
 export function isBlank(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === 0xff);
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0xff) return false;
+  return true;
 }
 
 /** Two lower-case digits a byte, nothing between. */

@@ -12,13 +12,14 @@ import {
   IMAGE_MAGIC,
   type ImageHeader,
   type ImageSegment,
-  isFlashMapped,
   isSegmentLength,
   MAX_SEGMENTS,
   SEGMENT_HEADER_SIZE,
+  type Sha256,
 } from './app-image.ts';
 import { hexAddress, readU32 } from './bytes.ts';
 import { chipByImageId, type ChipName } from './chips.ts';
+import { isFlashMapped } from './memory-map.ts';
 
 /** A slot larger than this is refused whatever it holds (16 MiB). */
 const MAX_PARTITION_SIZE = 0x100_0000;
@@ -39,6 +40,10 @@ export interface VerifyOptions {
   isBootloader?: boolean;
   /** eFuse DISABLE_WAFER_VERSION_MAJOR or its like: the greatest revision is not compared. */
   ignoreMaxRevision?: boolean;
+  /** A faster SHA-256 than the portable one. */
+  sha256?: Sha256;
+  /** What `describeImage` says of the same bytes, where that is known already: spares a second hash. */
+  described?: AppImage;
 }
 
 /** The first fault, with the numbers that the boot loader prints. Revisions are major * 100 + minor. */
@@ -70,7 +75,7 @@ export function verifyImage(bytes: Uint8Array, options: VerifyOptions): ImageVer
   const header = decodeImageHeader(bytes);
   const walked = walkSegments(bytes, header, options);
   if (!Array.isArray(walked)) return refuse(walked);
-  const image = describeImage(bytes, header, walked);
+  const image = options.described ?? describeImage(bytes, { header, segments: walked }, options.sha256);
   const late = checkAfterSegments(bytes, image, options);
   return late ? refuse(late) : { ok: true, image };
 }
@@ -179,7 +184,8 @@ function checkAfterSegments(bytes: Uint8Array, image: AppImage, options: VerifyO
 /** `v3.1` of 301. */
 export const revisionText = (revision: number): string => `v${Math.floor(revision / 100)}.${revision % 100}`;
 
-function faultText(fault: ImageFault): string {
+/** A fault in words for a log. */
+export function faultText(fault: ImageFault): string {
   switch (fault.code) {
     case 'image-partition-too-large':
       return `The slot has ${fault.size} bytes, an app slot may have at most ${fault.limit}`;

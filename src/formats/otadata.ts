@@ -4,7 +4,7 @@
  * Two flash sectors hold one 32-byte select entry each; the entry with the higher valid sequence number wins.
  * Layout: `esp_ota_select_entry_t` in ESP-IDF, components/bootloader_support/include/esp_flash_partitions.h
  * (sequence u32, label[20], state u32, CRC u32 over the sequence alone); the choice: src/bootloader_utility.c and
- * src/bootloader_common_loader.c there; what an app writes: components/app_update/esp_ota_ops.c.
+ * src/bootloader_common_loader.c there. What changes it: `otadata-changes.ts`.
  */
 import { isBlank, padBytes, readU32, viewOf } from './bytes.ts';
 import { crc32 } from './crc32.ts';
@@ -15,7 +15,9 @@ export const SELECT_ENTRY_SIZE = 32;
 /** Size in bytes of the otadata partition: two sectors, each beginning with an entry. */
 export const OTADATA_SIZE = 0x2000;
 
-const SECTOR = 0x1000;
+/** Size in bytes of one of its sectors. */
+export const OTADATA_SECTOR = 0x1000;
+
 const LABEL_OFFSET = 4;
 const STATE_OFFSET = 24;
 const CRC_OFFSET = 28;
@@ -35,6 +37,16 @@ export const OtaState = {
 } as const;
 /** One of the named states; other numbers are treated as good by the boot loader and kept as they are. */
 export type OtaState = (typeof OtaState)[keyof typeof OtaState];
+
+/** ESP-IDF's names of the states, without `ESP_OTA_IMG_`. */
+export const OTA_STATE_NAMES: ReadonlyMap<number, string> = new Map([
+  [OtaState.New, 'NEW'],
+  [OtaState.PendingVerify, 'PENDING_VERIFY'],
+  [OtaState.Valid, 'VALID'],
+  [OtaState.Invalid, 'INVALID'],
+  [OtaState.Aborted, 'ABORTED'],
+  [OtaState.Undefined, 'UNDEFINED'],
+]);
 
 export interface OtaSelectEntry {
   /** 1-based update counter; the slot index is `(sequence - 1) % slotCount`. */
@@ -61,13 +73,23 @@ function sequenceCrc(sequence: number): number {
   return crc32(bytes);
 }
 
+/** The words of an entry, of an erased one too. */
+export interface RawSelectEntry {
+  sequence: number;
+  state: number;
+  /** 20 bytes. */
+  label: Uint8Array;
+  crc: number;
+  /** Never for the sequence of an erased sector. */
+  crcOk: boolean;
+}
+
 /**
- * Reads one entry as it is. A wrong CRC is reported, not thrown: recovery must be able to show it.
- * `undefined` for an erased sector.
+ * Reads an entry word by word.
  *
  * @throws {FormatError} `otadata-too-short` for less than 32 bytes.
  */
-export function decodeSelectEntry(bytes: Uint8Array): DecodedSelectEntry | undefined {
+export function readSelectEntry(bytes: Uint8Array): RawSelectEntry {
   if (bytes.length < SELECT_ENTRY_SIZE) {
     throw new FormatError(
       'otadata-too-short',
@@ -75,13 +97,28 @@ export function decodeSelectEntry(bytes: Uint8Array): DecodedSelectEntry | undef
     );
   }
   const sequence = readU32(bytes, 0);
-  if (sequence === ERASED) return undefined;
-  const label = bytes.slice(LABEL_OFFSET, STATE_OFFSET);
   const crc = readU32(bytes, CRC_OFFSET);
-  const crcOk = crc === sequenceCrc(sequence);
   return {
     sequence,
-    state: readU32(bytes, STATE_OFFSET) as OtaState,
+    state: readU32(bytes, STATE_OFFSET),
+    label: bytes.slice(LABEL_OFFSET, STATE_OFFSET),
+    crc,
+    crcOk: sequence !== ERASED && crc === sequenceCrc(sequence),
+  };
+}
+
+/**
+ * Reads one entry as it is. A wrong CRC is reported, not thrown: recovery must be able to show it.
+ * `undefined` for an erased sector.
+ *
+ * @throws {FormatError} `otadata-too-short` for less than 32 bytes.
+ */
+export function decodeSelectEntry(bytes: Uint8Array): DecodedSelectEntry | undefined {
+  const { sequence, state, label, crc, crcOk } = readSelectEntry(bytes);
+  if (sequence === ERASED) return undefined;
+  return {
+    sequence,
+    state: state as OtaState,
     crcOk,
     ...(crcOk ? {} : { wrongCrc: crc }),
     ...(isBlank(label) ? {} : { label }),
@@ -118,7 +155,7 @@ export function decodeOtadata(bytes: Uint8Array): Otadata {
   if (bytes.length < OTADATA_SIZE) {
     throw new FormatError('otadata-too-short', `otadata has ${OTADATA_SIZE} bytes, not ${bytes.length}`);
   }
-  return { entries: [decodeSelectEntry(bytes), decodeSelectEntry(bytes.subarray(SECTOR))] };
+  return { entries: [decodeSelectEntry(bytes), decodeSelectEntry(bytes.subarray(OTADATA_SECTOR))] };
 }
 
 /** What `encodeOtadata` shall write: a slot of the table, a sequence number, or both entries outright. */
@@ -138,7 +175,7 @@ export function encodeOtadata(content: OtadataContent): Uint8Array<ArrayBuffer> 
   if ('entries' in content) {
     const bytes = padBytes(new Uint8Array(0), OTADATA_SIZE);
     content.entries.forEach((entry, sector) => {
-      if (entry) bytes.set(encodeSelectEntry(entry), sector * SECTOR);
+      if (entry) bytes.set(encodeSelectEntry(entry), sector * OTADATA_SECTOR);
     });
     return bytes;
   }
@@ -148,7 +185,8 @@ export function encodeOtadata(content: OtadataContent): Uint8Array<ArrayBuffer> 
   return encodeOtadata({ entries: [{ sequence: content.slot + 1, state }, undefined] });
 }
 
-function checkSlot(slot: number, slotCount: number): void {
+/** @throws {FormatError} `otadata-bad-slot` unless the table, of at most 16 OTA slots, has that one. */
+export function checkSlot(slot: number, slotCount: number): void {
   if (!Number.isInteger(slot) || !Number.isInteger(slotCount) || slot < 0 || slotCount > 16 || slot >= slotCount) {
     throw new FormatError('otadata-bad-slot', `There is no OTA slot ${slot} in a table with ${slotCount} of them`);
   }
@@ -216,8 +254,8 @@ export interface BootTableFacts {
 const isUnused = (entry: OtaSelectEntry | undefined): boolean =>
   entry === undefined || entry.state === OtaState.Invalid || entry.state === OtaState.Aborted;
 
-/** The entry that counts: a good one, of two the higher sequence, of two equal ones the first. */
-function activeSector([first, second]: Otadata['entries']): 0 | 1 | undefined {
+/** The sector of the entry that counts: a good one, of two the higher sequence, of two equal ones the first. */
+export function activeSector([first, second]: Otadata['entries']): 0 | 1 | undefined {
   const firstGood = !isUnused(first) && first?.crcOk;
   const secondGood = !isUnused(second) && second?.crcOk;
   if (firstGood && secondGood) return second.sequence > first.sequence ? 1 : 0;
@@ -226,7 +264,7 @@ function activeSector([first, second]: Otadata['entries']): 0 | 1 | undefined {
 }
 
 /** The slot that a sequence number means, in unsigned 32-bit arithmetic: 0 wraps round. */
-const slotOfSequence = (sequence: number, slotCount: number): number => ((sequence - 1) >>> 0) % slotCount;
+export const slotOfSequence = (sequence: number, slotCount: number): number => ((sequence - 1) >>> 0) % slotCount;
 
 /**
  * What the second-stage boot loader does with this otadata (`undefined`: the table has no such partition).
@@ -300,52 +338,4 @@ export function rewriteAfterLoading({ initialContents }: BootChoice, loaded: Boo
   if (!initialContents || loaded === 'factory') return undefined;
   const bytes = encodeSelectEntry({ sequence: loaded + 1, state: OtaState.Valid });
   return { sector: 0, bytes, why: 'actual' };
-}
-
-export interface SelectSlotOptions {
-  slotCount: number;
-  /** The state of the new entry. An app writes NEW when rollback is enabled, else UNDEFINED, which is the default. */
-  state?: OtaState;
-  /**
-   * From IDF 6.0 on, selecting the slot that is active already only rewrites its entry's state; before, it writes the
-   * same sequence into the other sector. Default: as 6.0.
-   */
-  idf?: 'before-6.0' | '6.0';
-}
-
-/**
- * The otadata after `esp_ota_set_boot_partition`: `otadata` (0x2000 bytes) is left alone, the result is a copy in which
- * one sector is rewritten; for the factory app both are erased. One slip of ESP-IDF is kept: when the active sequence is 0
- * and the number of slots is no power of two, the last slot gets sequence 0, which means another slot.
- *
- * @throws {FormatError} `otadata-bad-slot`, `otadata-too-short`, `otadata-bad-sequence` (the counter is at its end).
- */
-export function selectSlot(
-  otadata: Uint8Array,
-  target: BootTarget,
-  { slotCount, state = OtaState.Undefined, idf = '6.0' }: SelectSlotOptions,
-): Uint8Array<ArrayBuffer> {
-  const { entries } = decodeOtadata(otadata);
-  if (target === 'factory') return encodeOtadata({ entries: [undefined, undefined] });
-  checkSlot(target, slotCount);
-  const sector = activeSector(entries);
-  const active = sector === undefined ? undefined : entries[sector];
-  if (sector === undefined || !active) return rewriteSector(otadata, 0, { sequence: target + 1, state });
-  if (idf === '6.0' && slotOfSequence(active.sequence, slotCount) === target) {
-    return rewriteSector(otadata, sector, { sequence: active.sequence, state });
-  }
-  // The smallest number of this slot's series that is not below the active one.
-  const first = (target + 1) % slotCount;
-  const rounds = Math.max(0, Math.ceil((active.sequence - first) / slotCount));
-  return rewriteSector(otadata, sector === 0 ? 1 : 0, { sequence: first + rounds * slotCount, state });
-}
-
-/** A copy with one sector erased and `entry` in it; the label bytes that were there are kept. */
-function rewriteSector(otadata: Uint8Array, sector: 0 | 1, entry: OtaSelectEntry): Uint8Array<ArrayBuffer> {
-  const start = sector * SECTOR;
-  const label = otadata.slice(start + LABEL_OFFSET, start + STATE_OFFSET);
-  const bytes = padBytes(otadata.subarray(0, OTADATA_SIZE), OTADATA_SIZE);
-  bytes.fill(0xff, start, start + SECTOR);
-  bytes.set(encodeSelectEntry({ ...entry, label }), start);
-  return bytes;
 }

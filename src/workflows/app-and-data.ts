@@ -1,14 +1,8 @@
 /** What goes into the app slot and the data slot, and whether it can work there. */
-import { type Chip } from '#formats/chips.ts';
-import {
-  DATA_HEADER_SIZE,
-  exceededMapLimit,
-  isDataImage,
-  packDataImage,
-  SPI_MODE_BYTE,
-} from '#formats/data/data-image.ts';
+import { type DataHeader, exceededMapLimit } from '#formats/data/data-image.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { type ReleaseBuild } from '#formats/release/release.ts';
+import { packForFirmware } from '#formats/release/release-data.ts';
 import { type BoardState } from './board-state.ts';
 import { flashWrite, type PlannedRoles, type PlanPart } from './flash-plan.ts';
 import { imageObjections } from './image-objections.ts';
@@ -41,7 +35,15 @@ export function planApp(build: ReleaseBuild, { app: slot }: PlannedRoles, board:
   return { writes: [write], objections, warnings };
 }
 
-export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFile | undefined): PlanPart {
+export interface DataInputs {
+  build: ReleaseBuild;
+  roles: PlannedRoles;
+  data: DataFile | undefined;
+  /** What the firmware expects before the payload. */
+  header: DataHeader;
+}
+
+export function planData({ build, roles, data, header }: DataInputs): PlanPart {
   const slot = roles.data;
   const warnings: Warning[] = [];
   const limit = slot && exceededMapLimit(build.chip, slot.size);
@@ -51,7 +53,7 @@ export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFil
   if (!data) return { objections: [], warnings };
   if (!slot) return { objections: [objection('no-data-slot', 'data', { file: data.name })], warnings };
 
-  const packed = packData(data, { chip: build.chip, slotSize: slot.size, build });
+  const packed = packOrRefuse(data.bytes, { header, build, slotSize: slot.size });
   if (packed instanceof FormatError) {
     const values = {
       rule: packed.code,
@@ -72,31 +74,12 @@ export function planData(build: ReleaseBuild, roles: PlannedRoles, data: DataFil
   return { writes: [write], objections: [], warnings };
 }
 
-/** A file that is packed already (for this chip) goes in as it is, when it fits. */
-function packData(
-  data: DataFile,
-  { chip, slotSize, build }: { chip: Chip; slotSize: number; build: ReleaseBuild },
-): Uint8Array | FormatError {
+/** A file that is packed already (for whatever chip) is packed again for this one. */
+function packOrRefuse(...args: Parameters<typeof packForFirmware>): Uint8Array | FormatError {
   try {
-    const payload = isDataImage(data.bytes) ? data.bytes.subarray(DATA_HEADER_SIZE) : data.bytes;
-    return packDataImage(payload, { chip, slotSize, allowSpiModeByte: modeByteIsHarmless(build, payload) });
+    return packForFirmware(...args);
   } catch (error) {
     if (error instanceof FormatError) return error;
     throw error;
   }
-}
-
-/**
- * ESP-IDF 6.1 and later refuse a network update whose byte 213 is neither zero nor the running app's flash mode (esp_https_ota.c).
- * A data file whose byte there is something else is fine with an older firmware.
- */
-function modeByteIsHarmless(build: ReleaseBuild, payload: Uint8Array): boolean {
-  const { description } = build.app.image;
-  const version = /^v?(\d+)\.(\d+)/.exec(description?.idfVersion ?? '');
-  if (!version) return false;
-  const [major, minor] = [Number(version[1]), Number(version[2])];
-  if (major < 6 || (major === 6 && minor < 1)) return true;
-  return (
-    description?.spiFlashMode !== undefined && description.spiFlashMode === payload[SPI_MODE_BYTE - DATA_HEADER_SIZE]
-  );
 }

@@ -2,7 +2,7 @@
 import { equalBytes, padBytes } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { encodeNvsCopy, type NvsImage, nvsCopySize } from '#formats/nvs/nvs-copy.ts';
-import { carryOver } from '#formats/nvs/nvs-merge.ts';
+import { carryOver, mergeNvs } from '#formats/nvs/nvs-merge.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { type NvsEntry } from '#formats/nvs/nvs.ts';
 import { wifiEntries, type WifiStore } from '#formats/nvs/wifi-credentials.ts';
@@ -15,7 +15,8 @@ import { type Objection, objection, type Warning, warning } from './plan-notices
 import { type ChosenTable } from './table-choice.ts';
 
 export interface WifiWish {
-  store: WifiStore;
+  /** Unless given, where the release says. */
+  store?: WifiStore;
   ssid: string;
   password: string;
 }
@@ -27,10 +28,13 @@ export interface NvsPlan extends PlanPart {
   items: BoardItem[];
 }
 
+/** With the store that was given, or the release's. */
+export type WifiChange = Required<WifiWish>;
+
 interface NvsInputs {
   build: ReleaseBuild;
   table: ChosenTable;
-  wifi?: WifiWish | undefined;
+  wifi?: WifiChange | undefined;
 }
 
 /** One NVS partition of the new table and what the board has for it. */
@@ -116,7 +120,7 @@ const holdsSettings = ({ decoded }: NvsState): boolean =>
 const holdsForeignBytes = (target: Partition, board: BoardState): boolean =>
   board.foreignNvs.some(({ offset, size }) => offset < target.offset + target.size && target.offset < offset + size);
 
-function wifiChanges(wifi: WifiWish, build: ReleaseBuild, plan: NvsPlan): NvsEntry[] {
+function wifiChanges(wifi: WifiChange, build: ReleaseBuild, plan: NvsPlan): NvsEntry[] {
   if (wifi.store.kind === 'none') return [];
   try {
     const idfVersion = build.app.image.description?.idfVersion;
@@ -152,7 +156,10 @@ function merge(
   { target, adds }: { target: Partition; adds: readonly NvsEntry[] },
 ): { bytes: Uint8Array } | Objection {
   try {
-    return { bytes: carryOver(existing, { set: adds }, target.size) };
+    const isSameSize = existing.length === target.size;
+    return {
+      bytes: isSameSize ? mergeNvs(existing, { set: adds }).bytes : carryOver(existing, { set: adds }, target.size),
+    };
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
     const values = { rule: error.code, message: error.message, label: target.name, size: target.size };

@@ -3,6 +3,8 @@
  */
 import { isNativeUsb } from '#device/reset.ts';
 import { encodePartitionTable, PARTITION_TABLE_SIZE } from '#formats/partition-table.ts';
+import { dataHeaderOf } from '#formats/release/release-data.ts';
+import { type DataHeader } from '#formats/data/data-image.ts';
 import { buildsFor, type Release, type ReleaseBuild } from '#formats/release/release.ts';
 import { type DataFile, planApp, planData } from './app-and-data.ts';
 import { type BoardState, isLocked } from './board-state.ts';
@@ -17,12 +19,13 @@ import {
   writtenRange,
 } from './flash-plan.ts';
 import { keptAndLost } from './kept-and-lost.ts';
-import { planNvs, protectSettings, type WifiWish } from './nvs-plan.ts';
+import { planNvs, protectSettings, type WifiChange, type WifiWish } from './nvs-plan.ts';
 import { type Objection, objection, warning } from './plan-notices.ts';
 import { chooseRoles, type Orientation, planOtadata } from './roles.ts';
 import { type ChosenTable, chooseTable, type TableWish } from './table-choice.ts';
 
 export interface ProvisionOptions {
+  /** Goes into the second slot in place of what the release has for it. */
   data?: DataFile;
   table?: TableWish;
   wifi?: WifiWish;
@@ -38,7 +41,7 @@ const QUIET_SECONDS = 5;
  *
  * @throws {FormatError} when a partition CSV is wrong; with file, line and column.
  */
-export function planProvision(release: Release, board: BoardState, options: ProvisionOptions = {}): FlashPlan {
+export function planProvision(release: Release, board: BoardState, wishes: ProvisionOptions = {}): FlashPlan {
   const { chip } = board.identity;
   const build = buildFor(release, board);
   const plan = emptyPlan(board, build);
@@ -48,6 +51,7 @@ export function planProvision(release: Release, board: BoardState, options: Prov
     plan.objections.push(objection('wrong-chip', 'release', { has, chip: chip.title }));
     return plan;
   }
+  const options = withReleaseDefaults(wishes, release, build);
   for (const { code, message } of [...release.notes, ...build.notes]) {
     plan.warnings.push(warning('note', 'release', { rule: code, message }));
   }
@@ -58,14 +62,27 @@ export function planProvision(release: Release, board: BoardState, options: Prov
   if (isLocked(board.identity)) return plan;
   if (board.unknown) plan.warnings.push(warning('unknown-content', 'partition-table'));
   if (options.wifi && options.wifi.store.kind !== 'none') plan.wifi = { ssid: options.wifi.ssid };
+  else if (wishes.wifi && !wishes.wifi.store) plan.warnings.push(warning('wifi-ignored-by-firmware', 'wifi'));
 
   const dataSize = options.data?.bytes.length ?? 0;
   const choice = chooseTable(build, board, { wish: options.table ?? { kind: 'auto' }, dataSize });
   collect(plan, choice);
   if (!choice.table) return plan;
   plan.table = { offset: choice.table.offset, partitions: choice.table.partitions };
-  planWrites(plan, { build, table: choice.table, board, options });
+  planWrites(plan, { build, table: choice.table, board, options, dataHeader: dataHeaderOf(release) });
   return plan;
+}
+
+type SettledOptions = ProvisionOptions & { wifi?: WifiChange };
+
+/** What the user leaves open is as the release has it; credentials without a store go where ESP-IDF keeps its own. */
+function withReleaseDefaults(
+  { data: given, wifi, ...wishes }: ProvisionOptions,
+  { wifiStore = { kind: 'idf' } }: Release,
+  build: ReleaseBuild,
+): SettledOptions {
+  const data = given ?? (build.data && { name: build.data.name, bytes: build.data.data });
+  return { ...wishes, ...(data && { data }), ...(wifi && { wifi: { ...wifi, store: wifi.store ?? wifiStore } }) };
 }
 
 function emptyPlan(board: BoardState, build: ReleaseBuild | undefined): FlashPlan {
@@ -118,14 +135,15 @@ interface Parts {
   build: ReleaseBuild;
   table: ChosenTable;
   board: BoardState;
-  options: ProvisionOptions;
+  options: SettledOptions;
+  dataHeader: DataHeader;
 }
 
 /**
  * Order of the writes: a copy of the settings, then table and settings, so that at every moment the board has them whole in one of
  * the two places; app and data, the long ones, come last.
  */
-function planWrites(plan: FlashPlan, { build, table, board, options }: Parts): void {
+function planWrites(plan: FlashPlan, { build, table, board, options, dataHeader }: Parts): void {
   const choice = chooseRoles({ table, build }, board, options.orientation ?? 'keep');
   const { roles } = choice;
   collect(plan, choice);
@@ -142,7 +160,7 @@ function planWrites(plan: FlashPlan, { build, table, board, options }: Parts): v
   }
   collect(plan, planBootloader({ build, table, wish: options.header ?? {} }, board));
   if (appPart) collect(plan, safe.app ? { ...appPart, writes: [safe.app] } : appPart);
-  if (roles) collect(plan, planData(build, roles, options.data));
+  if (roles) collect(plan, planData({ build, roles, data: options.data, header: dataHeader }));
   const dataGiven = options.data !== undefined;
   collect(plan, planExtras({ build, table, roles, dataGiven }));
   plan.objections.push(...overlaps(plan), ...lostData(plan, board));

@@ -22,15 +22,16 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-async function start(...more: string[]): Promise<{ uart: string; control: string }> {
-  child = spawn(
-    process.execPath,
-    ['src/cli/main.ts', 'virtual', '--json', '--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...more],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
+const start = (...more: string[]): Promise<{ uart: string; control: string }> =>
+  launch('--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', ...more);
+
+async function launch<T>(...args: string[]): Promise<T> {
+  child = spawn(process.execPath, ['src/cli/main.ts', 'virtual', '--json', ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines = createInterface({ input: child.stdout! });
   const [line] = (await once(lines, 'line')) as [string];
-  return JSON.parse(line) as { uart: string; control: string };
+  return JSON.parse(line) as T;
 }
 
 async function stop(): Promise<void> {
@@ -95,4 +96,13 @@ test('a hand at the cable takes the board off the bus and puts it back, and the 
   expect(text.toString()).toContain('ets Jul 29 2019');
   lines!.destroy();
   bytes!.destroy();
+});
+
+test('by RFC 2217 alone it takes no other port', async () => {
+  const addresses = await launch<Record<string, string>>('--chip', 'esp32', '--rfc2217', '127.0.0.1:0');
+  expect(Object.keys(addresses)).not.toContain('uart');
+  const socket = connect({ host: '127.0.0.1', port: Number(portOf(addresses['rfc2217']!)) });
+  const [greeting] = (await once(socket, 'data')) as [Buffer];
+  expect([...greeting.subarray(0, 2)]).toEqual([255, 251]);
+  socket.destroy();
 });

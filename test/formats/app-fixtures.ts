@@ -21,6 +21,7 @@ export interface ImageVector {
   file: string;
   kind: 'app_image' | 'bootloader_image' | 'merged_flash';
   valid: boolean;
+  command: string;
   chip?: string;
   expected: { length: number; parsed?: ParsedByTool; idf_verify?: string; log?: string[]; header_after?: string };
 }

@@ -269,9 +269,17 @@ describe('traces of a power failure are no damage', () => {
   });
 
   it('no blank page left is told, because firmware refuses such a partition', () => {
-    const bytes = encodeNvs([u8('n', 'a', 1)], 3 * PAGE);
-    const pages = [bytes.subarray(0, PAGE), page([]).finish('full', 1, 2), page([]).finish('active', 2, 2)];
+    const pages = (['full', 'full', 'active'] as const).map((state, index) => page([]).finish(state, index, 2));
     expect(decodeNvs(concatBytes(...pages))).toMatchObject({ verdict: 'ok', issues: [{ code: 'nvs-no-free-page' }] });
+  });
+
+  it('pages that are numbered as no firmware does are told', () => {
+    const order = (...pages: ['full' | 'active', number][]): string[] =>
+      codes(decodeNvs(image(...pages.map(([state, sequence]) => page([]).finish(state, sequence, 2)))));
+    expect(order(['active', 0], ['full', 1])).toEqual(['nvs-page-order']);
+    expect(order(['active', 0], ['active', 1])).toEqual(['nvs-page-order']);
+    expect(order(['full', 1], ['active', 1])).toEqual(['nvs-page-order']);
+    expect(order(['active', 7], ['full', 3])).toEqual([]);
   });
 });
 
@@ -387,6 +395,16 @@ describe('robustness', () => {
       ),
       { numRuns: 300 },
     );
+  });
+
+  it('tells as many issues as there are, of a file as large as a whole flash', () => {
+    const full = new NvsPageBuilder().finish('full', 0, 2);
+    // Entries that are illegal and written in turn, so that no two issues can be told as one.
+    for (let entry = 0; entry < 126; entry++) mark(full, entry, entry % 2 === 0 ? 'illegal' : 'written');
+    const pages = 1200;
+    const readable = encodeNvs([u8('n', 'a', 1)], PAGE);
+    const decoded = decodeNvs(concatBytes(readable, ...Array.from({ length: pages }, () => full)));
+    expect(decoded.issues.filter(({ code }) => code === 'nvs-entry-state')).toHaveLength(pages * 63);
   });
 
   it('never throws on arbitrary bytes', () => {

@@ -2,10 +2,18 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { toHex } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
+import { readNvsCsv } from '#formats/nvs/nvs-csv.ts';
+import { generateNvs } from '#formats/nvs/nvs-generator.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
-import { nvsText, type NvsEntry } from '#formats/nvs/nvs.ts';
-import { entriesOfCsv, type NvsFixtureItem, nvsFixtureBytes, nvsFixtureFiles, nvsManifest } from './nvs-fixtures.ts';
+import { nvsString, nvsText, type NvsEntry } from '#formats/nvs/nvs.ts';
+import {
+  type NvsFixtureItem,
+  nvsFixtureBytes,
+  nvsFixtureFiles,
+  nvsManifest,
+  nvsVectorOptions,
+} from './nvs-fixtures.ts';
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
@@ -57,13 +65,15 @@ describe('reading images of the NVS partition generator', () => {
   }
 });
 
+const generate = (vector: { command: string; inputs: string[] }): Uint8Array => {
+  const options = nvsVectorOptions(vector);
+  return generateNvs(readNvsCsv(nvsFixtureBytes(vector.inputs[0]!)), options.size, options).image;
+};
+
 describe('writing what the NVS partition generator wrote', () => {
-  for (const { id, image, inputs, expected } of nvsManifest.images) {
-    if (!inputs) continue;
-    it(`${id}: gives the same bytes`, () => {
-      const version = expected.pages[0]!.version as 1 | 2;
-      const bytes = encodeNvs(entriesOfCsv(inputs[0]!), expected.size, { version });
-      expect(toHex(bytes)).toBe(toHex(nvsFixtureBytes(image)));
+  for (const vector of nvsManifest.images) {
+    it(`${vector.id}: gives the same bytes`, () => {
+      expect(sha256(generate(vector))).toBe(vector.expected.plain_sha256 ?? vector.sha256);
     });
   }
 
@@ -80,38 +90,46 @@ describe('writing what the NVS partition generator wrote', () => {
   }
 });
 
-const REFUSALS: Record<string, string> = {
-  'nvs-bad-key-long': 'nvs-bad-key',
-  'nvs-bad-blob-v1-long': 'nvs-value-too-long',
-  'nvs-bad-u8-range': 'nvs-value-range',
-  'nvs-bad-size-align': 'nvs-size',
-  'nvs-bad-blob-too-much': 'nvs-no-room',
+const REFUSALS: Record<string, { code: string; place?: object }> = {
+  'nvs-bad-key-long': { code: 'nvs-bad-key', place: { line: 3, column: 1 } },
+  'nvs-bad-encoding': { code: 'nvs-csv-encoding', place: { line: 3, column: 8 } },
+  'nvs-bad-blob-v1-long': { code: 'nvs-value-too-long', place: { line: 3, column: 16 } },
+  'nvs-bad-hex-chars': { code: 'nvs-csv-hex', place: { line: 3, column: 16 } },
+  'nvs-bad-u8-range': { code: 'nvs-value-range', place: { line: 3, column: 11 } },
+  'nvs-bad-int-hex': { code: 'nvs-csv-integer', place: { line: 3, column: 12 } },
+  'nvs-bad-size-align': { code: 'nvs-size', place: {} },
+  'nvs-bad-size-text': { code: 'nvs-size', place: {} },
+  'nvs-bad-blob-too-much': { code: 'nvs-no-room', place: { line: 3, column: 1 } },
+  'nvs-bad-fill-syntax': { code: 'nvs-csv-fill', place: { line: 3, column: 8 } },
+  'nvs-bad-short-row': { code: 'nvs-csv-short-row', place: { line: 3, column: 10 } },
 };
 
+/** Their fault is in the options of the tool, which Twostep has not got, or has in another form. */
+const BAD_OPTIONS = ['nvs-bad-out-ext', 'nvs-bad-enc-bothkeys'];
+
 describe('inputs that the NVS partition generator refuses', () => {
-  for (const { id, command, input } of nvsManifest.refused) {
-    const size = Number(/ (0x[0-9a-f]+)/.exec(command)?.[1]);
-    const version = command.includes('--version 1') ? 1 : 2;
-    if (id === 'nvs-bad-string-3999') {
-      it(`${id}: is written nevertheless, for only the tool cannot`, () => {
-        const entries = entriesOfCsv(input);
-        expect(decodeNvs(encodeNvs(entries, size))).toMatchObject({ verdict: 'ok', entries });
+  for (const vector of nvsManifest.refused) {
+    if (BAD_OPTIONS.includes(vector.id)) continue;
+    if (vector.id === 'nvs-bad-string-3999') {
+      it(`${vector.id}: is written nevertheless, for only the tool cannot`, () => {
+        const { verdict, entries } = decodeNvs(generate(vector));
+        expect(verdict).toBe('ok');
+        expect(entries).toEqual([nvsString('n', 'k', 'x'.repeat(3999))]);
       });
       continue;
     }
-    it(`${id}: is refused`, () => {
-      expect(() => encodeNvs(entriesOfCsv(input), size, { version })).toThrow(FormatError);
-      expect(() => encodeNvs(entriesOfCsv(input), size, { version })).toThrow(
-        expect.objectContaining({ code: REFUSALS[id] }) as Error,
-      );
+    it(`${vector.id}: is refused`, () => {
+      expect(() => generate(vector)).toThrow(FormatError);
+      expect(() => generate(vector)).toThrow(expect.objectContaining(REFUSALS[vector.id]) as Error);
     });
   }
 });
 
 it('uses every file of the fixtures', () => {
-  const used = nvsManifest.images.flatMap(({ image, inputs }) => [image, ...(inputs ?? [])]);
-  const refused = nvsManifest.refused.map(({ input }) => input);
+  const used = nvsManifest.images.flatMap(({ image, inputs }) => [image, ...inputs]);
+  const keys = nvsManifest.keys.map(({ file }) => file);
+  const refused = nvsManifest.refused.flatMap(({ inputs }) => inputs);
   expect(nvsFixtureFiles().toSorted()).toEqual(
-    [...new Set([...used, ...refused, 'README.md', 'manifest.json'])].toSorted(),
+    [...new Set([...used, ...keys, ...refused, 'README.md', 'manifest.json'])].toSorted(),
   );
 });

@@ -1,6 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import fc from 'fast-check';
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { equalBytes, fromHex, isBlank, padBytes, readU32, toHex } from '#formats/bytes.ts';
 import {
@@ -16,32 +15,15 @@ import {
   type OtadataRewrite,
   rewriteAfterLoading,
   SELECT_ENTRY_SIZE,
-  selectSlot,
 } from '#formats/otadata.ts';
-
-interface ExpectedBoot {
-  selected: string;
-  booted: string;
-  log: string[];
-  otadata_after: 'unchanged' | string[];
-}
-interface ExpectedSelection {
-  sectors: string[];
-}
-interface OtadataVector {
-  id: string;
-  outputs: string[];
-  expected: {
-    entries: { ota_seq: number; state_raw: number; crc: number; crc_ok: boolean; seq_label: string }[];
-    active: number;
-    boot: Record<string, ExpectedBoot>;
-    set_boot: Record<string, Record<'idf_4_4_to_5_5' | 'idf_6_0' | 'idf_5_1_rollback', ExpectedSelection>>;
-  };
-}
-
-const folder = new URL('../fixtures/otadata/', import.meta.url);
-const { vectors } = JSON.parse(readFileSync(new URL('manifest.json', folder), 'utf8')) as { vectors: OtadataVector[] };
-const read = ({ outputs }: OtadataVector): Uint8Array => new Uint8Array(readFileSync(new URL(outputs[0]!, folder)));
+import { rollBack, selectSlot } from '#formats/otadata-changes.ts';
+import {
+  bootCases,
+  otadataFiles,
+  otadataVectors as vectors,
+  readOtadata as read,
+  selectionCases,
+} from './otadata-fixtures.ts';
 
 /** The first 32 bytes of both sectors; all else must be blank. */
 function sectors(otadata: Uint8Array): string[] {
@@ -64,8 +46,7 @@ function applyRewrites(otadata: Uint8Array, rewrites: readonly OtadataRewrite[])
 const nameOf = (target: BootTarget): string => (target === 'factory' ? target : `ota_${target}`);
 
 test('every file of the fixtures belongs to a vector', () => {
-  const files = readdirSync(folder).filter((name) => name.endsWith('.bin'));
-  expect(vectors.flatMap(({ outputs }) => outputs).toSorted()).toEqual(files.toSorted());
+  expect(vectors.flatMap(({ outputs }) => outputs).toSorted()).toEqual(otadataFiles().toSorted());
 });
 
 describe('bytes', () => {
@@ -152,31 +133,10 @@ describe('bytes', () => {
 });
 
 describe("the boot loader's choice", () => {
-  interface Case {
-    title: string;
-    vector: OtadataVector;
-    expected: ExpectedBoot;
-    table: { slotCount: number; hasFactory: boolean; rollback: boolean };
-    bootable: number[] | undefined;
-  }
-  const cases = vectors.flatMap((vector) =>
-    Object.entries(vector.expected.boot).map(([key, expected]): Case => {
-      const [, slots, factory, rollback, , bootable] =
-        /^slots=(\d+) factory=(\w+) rollback=(\w+)( bootable=\[([\d, ]*)\])?$/.exec(key)!;
-      return {
-        title: `${vector.id} ${key}`,
-        vector,
-        expected,
-        table: { slotCount: Number(slots), hasFactory: factory === 'True', rollback: rollback === 'True' },
-        bootable: bootable?.split(',').map(Number),
-      };
-    }),
-  );
-
   const selectedName = (choice: BootChoice): string =>
     choice.reason === 'bad-otadata-no-factory' ? 'try all' : nameOf(choice.order[0]!);
 
-  test.each(cases)('$title', ({ vector, expected, table, bootable }) => {
+  test.each(bootCases)('$title', ({ vector, expected, table, bootable }) => {
     const before = read(vector);
     const choice = chooseBootSlot(decodeOtadata(before), table);
     const log = choice.log ? [choice.log.text] : [];
@@ -257,14 +217,7 @@ describe("the boot loader's choice", () => {
 });
 
 describe('selecting a slot', () => {
-  const cases = vectors.flatMap((vector) =>
-    Object.entries(vector.expected.set_boot).map(([key, expected]) => {
-      const [, slotCount, target] = /^slots=(\d+) target=ota_(\d+)$/.exec(key)!;
-      return { title: `${vector.id} ${key}`, vector, expected, slotCount: Number(slotCount), target: Number(target) };
-    }),
-  );
-
-  test.each(cases)('$title', ({ vector, expected, slotCount, target }) => {
+  test.each(selectionCases)('$title', ({ vector, expected, slotCount, target }) => {
     const before = read(vector);
     const copy = before.slice();
     const results = {
@@ -317,6 +270,71 @@ describe('selecting a slot', () => {
     const bytes = encodeOtadata({ sequence: 0xffff_fffe });
     expect(() => selectSlot(bytes, 0, { slotCount: 2 })).toThrow(
       expect.objectContaining({ code: 'otadata-bad-sequence' }),
+    );
+  });
+});
+
+describe('going back', () => {
+  const table = { slotCount: 2, hasFactory: false };
+  const valid = (sequence: number) => ({ sequence, state: OtaState.Valid });
+  const firstChoice = (bytes: Uint8Array, hasFactory = false): BootTarget | undefined =>
+    chooseBootSlot(decodeOtadata(bytes), { ...table, hasFactory }).order[0];
+
+  test.each<[string, Parameters<typeof encodeOtadata>[0], number]>([
+    ['the second sector', { entries: [valid(1), valid(2)] }, 0],
+    ['the first sector', { entries: [valid(3), valid(2)] }, 1],
+  ])('from %s', (_, content, slot) => {
+    const before = encodeOtadata(content);
+    const after = rollBack(before, table);
+    expect(firstChoice(before)).toBe(1 - slot);
+    expect(firstChoice(after)).toBe(slot);
+    const states = decodeOtadata(after).entries.map((entry) => entry!.state);
+    expect(states.toSorted()).toEqual([OtaState.Valid, OtaState.Invalid]);
+  });
+
+  test('to the factory app, when the other entry is not good', () => {
+    const after = rollBack(encodeOtadata({ slot: 1, slotCount: 2 }), { hasFactory: true });
+    expect(firstChoice(after, true)).toBe('factory');
+  });
+
+  test('keeps the label, and all of the other sector', () => {
+    const before = encodeOtadata({ entries: [{ ...valid(4), label: new Uint8Array(20).fill(65) }, valid(3)] });
+    const after = rollBack(before, table);
+    expect(decodeOtadata(after).entries[0]).toMatchObject({ label: new Uint8Array(20).fill(65), crcOk: true });
+    expect(equalBytes(after.subarray(0x1000), before.subarray(0x1000))).toBe(true);
+  });
+
+  test.each<[string, Parameters<typeof encodeOtadata>[0], boolean]>([
+    ['otadata-nothing-active', { entries: [undefined, undefined] }, true],
+    ['otadata-no-rollback', { slot: 0, slotCount: 2 }, false],
+    ['otadata-no-rollback', { entries: [{ sequence: 1, state: OtaState.Invalid }, valid(2)] }, false],
+  ])('is refused as %s', (code, content, hasFactory) => {
+    expect(() => rollBack(encodeOtadata(content), { hasFactory })).toThrow(expect.objectContaining({ code }));
+  });
+
+  test('never throws anything but a FormatError, whatever the bytes', () => {
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        (a, b) => {
+          const bytes = encodeOtadata({ entries: [undefined, undefined] });
+          bytes.set(a);
+          bytes.set(b, 0x1000);
+          // Right CRCs now and then, or nothing would ever be active.
+          if (a[0]! % 2) bytes.set(encodeSelectEntry({ sequence: readU32(a, 0) >>> 1, state: OtaState.Valid }));
+          const choice = chooseBootSlot(decodeOtadata(bytes), { ...table, rollback: b[0]! % 2 === 0 });
+          expect(choice.order.length).toBe(2);
+          for (const run of [() => rollBack(bytes, table), () => selectSlot(bytes, 1, table)]) {
+            try {
+              expect(decodeOtadata(run()).entries.length).toBe(2);
+            } catch (error) {
+              expect(error).toMatchObject({ name: 'FormatError' });
+            }
+          }
+        },
+      ),
+      { numRuns: 5000 },
     );
   });
 });

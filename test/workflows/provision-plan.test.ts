@@ -5,7 +5,10 @@ import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { nvsString } from '#formats/nvs/nvs.ts';
 import { decodeOtadata } from '#formats/otadata.ts';
 import { decodePartitionTable, otaSlots } from '#formats/partition-table.ts';
+import { prepareRelease } from '#formats/release/make-release.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
+import { type Release } from '#formats/release/release.ts';
+import { encodeReleaseFile } from '#formats/release/release-writer.ts';
 import { boardHints } from '#workflows/board-hints.ts';
 import { type FlashPlan, type FlashRole, type FlashWrite } from '#workflows/flash-plan.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
@@ -505,4 +508,55 @@ test('every write of a plan lies inside the flash and on sector borders, and not
     expect(isBlank(data)).toBe(false);
   }
   expect(dataImage('esp32s3', DATA.bytes).subarray(0, 32)).toEqual(write(made, 'data')!.data.subarray(0, 32));
+});
+
+describe('what a release file says', () => {
+  const release = (options: Parameters<typeof prepareRelease>[1] = {}): Release => {
+    const archive = encodeReleaseFile(prepareRelease(sample('idf-build'), options));
+    return recogniseRelease([{ path: 'release.zip', bytes: archive }]);
+  };
+  const own = { name: 'own.bin', bytes: payload(6000, 'in release'), layout: 'raw' } as const;
+  const { ssid, password } = WIFI;
+  const namespaces = (made: FlashPlan): string[] =>
+    decodeNvs(write(made, 'nvs')!.data).entries.map(({ namespace }) => namespace);
+
+  test('its data go into the second slot, and those of the user in their place', async () => {
+    const made = await plan(release({ data: own }));
+    expect(codes(made)).toEqual([]);
+    expect(write(made, 'data')).toMatchObject({ offset: 0x20_0000 });
+    expect(write(made, 'data')!.data).toEqual(dataImage('esp32', own.bytes));
+    const wished = await plan(release({ data: own }), {}, { data: DATA });
+    expect(wished.writes.filter(({ role }) => role === 'data')).toHaveLength(1);
+    expect(write(wished, 'data')!.data).toEqual(dataImage('esp32', DATA.bytes));
+  });
+
+  test('data of the user have no header where the firmware wants none, packed or not', async () => {
+    const bare = release({ dataHeader: 'none' });
+    expect(write(await plan(bare, {}, { data: DATA }), 'data')!.data).toEqual(DATA.bytes);
+    const packed = { name: 'packed.bin', bytes: dataImage('esp32', DATA.bytes) };
+    expect(write(await plan(bare, {}, { data: packed }), 'data')!.data).toEqual(DATA.bytes);
+    expect(codes(await plan(bare, {}, { data: { name: 'app.bin', bytes: APP } }))).toEqual(['data-refused']);
+  });
+
+  test('its Wi-Fi store is that of credentials without one', async () => {
+    const keyed = release({ wifiStore: { kind: 'namespace', namespace: 'cfg', ssidKey: 'net', passwordKey: 'pw' } });
+    expect(namespaces(await plan(keyed, {}, { wifi: { ssid, password } }))).toEqual(['cfg', 'cfg']);
+    expect(namespaces(await plan(keyed, {}, { wifi: WIFI }))).toContain('nvs.net80211');
+    expect(namespaces(await plan(release(), {}, { wifi: { ssid, password } }))).toContain('nvs.net80211');
+  });
+
+  test('credentials for a firmware that reads none are not stored, and that is said', async () => {
+    const made = await plan(release({ wifiStore: { kind: 'none' } }), {}, { wifi: { ssid, password } });
+    expect(write(made, 'nvs')).toBeUndefined();
+    expect(made.wifi).toBeUndefined();
+    expect(warnings(made)).toContain('wifi-ignored-by-firmware');
+  });
+
+  test('its boot check is what proves that the board is up', async () => {
+    const checked = sample('idf-build');
+    checked.builds[0]!.bootCheck = { line: 'ready', timeoutSeconds: 12 };
+    const archive = encodeReleaseFile(prepareRelease(checked, {}));
+    const made = await plan(recogniseRelease([{ path: 'release.zip', bytes: archive }]));
+    expect(made.bootCheck).toEqual({ line: 'ready', timeoutSeconds: 12 });
+  });
 });

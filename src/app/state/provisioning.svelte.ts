@@ -79,6 +79,8 @@ export class Provisioning {
 
   /** Another release has its table elsewhere: a connected board is looked at again. */
   async releaseChanged(): Promise<void> {
+    const store = this.release.summary?.wifiStore;
+    if (store) this.settings.takeStore(store);
     if (this.job.status === 'idle') await this.connection.readAgain();
   }
 

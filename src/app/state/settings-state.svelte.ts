@@ -56,6 +56,13 @@ export class SettingsState {
     this.table = 'csv';
   }
 
+  /** Looks for credentials where the release says that its firmware does. */
+  takeStore(store: WifiStore): void {
+    this.store = store.kind;
+    if (store.kind === 'namespace')
+      ({ namespace: this.namespace, ssidKey: this.ssidKey, passwordKey: this.passwordKey } = store);
+  }
+
   forgetPassword(): void {
     this.password = '';
   }

@@ -12,7 +12,8 @@ export interface PickedFile {
 /** Larger than any flash: nothing of a release. */
 const MAX_FILE = 0x1000_0000;
 /** Lists that say which files belong to a release; where one lies, there the release begins. */
-const LISTS = /^(flasher_args\.json|flash_(project_)?args|manifest[\w.-]*\.json)$/;
+const LISTS =
+  /^(release\.json|flasher_args\.json|flash_(project_)?args|manifest[\w.-]*\.json|[\w.-]*launchpad[\w.-]*\.toml)$/;
 
 /** Reads the folder of the uppermost list (or the uppermost files), and what the list there names. */
 export async function readPicked(picked: readonly PickedFile[]): Promise<ReleaseFile[]> {

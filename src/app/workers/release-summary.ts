@@ -2,7 +2,9 @@
 import { type AppDescription } from '#formats/app-image.ts';
 import { type ChipName } from '#formats/chips.ts';
 import { type FormatIssue } from '#formats/format-error.ts';
+import { type WifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { AppSubtype, otaSlots, type Partition } from '#formats/partition-table.ts';
+import { payloadOf } from '#formats/release/release-data.ts';
 import { type Release, type ReleaseBuild, type ReleaseKind } from '#formats/release/release.ts';
 
 export interface BuildSummary {
@@ -18,6 +20,8 @@ export interface BuildSummary {
   twoSlots: boolean | undefined;
   /** The firmware is known not to read Wi-Fi credentials from NVS. */
   ignoresNvs: boolean;
+  /** What the release itself has for the second slot. */
+  data: { name: string; size: number } | undefined;
   /** Where its table is, and what stands in it. */
   table: { offset: number; partitions: Partition[] } | undefined;
 }
@@ -29,6 +33,8 @@ export interface ReleaseSummary {
   /** Where it came from, as the user knows it. */
   source: string;
   builds: BuildSummary[];
+  /** Where its firmware looks for Wi-Fi credentials, when the release says. */
+  wifiStore: WifiStore | undefined;
   notes: FormatIssue[];
 }
 
@@ -39,11 +45,12 @@ export function summarise(release: Release, source: string): ReleaseSummary {
     version: release.version,
     source,
     builds: release.builds.map(buildSummary),
+    wifiStore: release.wifiStore,
     notes: [...release.notes, ...release.builds.flatMap(({ notes }) => notes)],
   };
 }
 
-function buildSummary({ chip, app, bootloader, table, ignoresNvs }: ReleaseBuild): BuildSummary {
+function buildSummary({ chip, app, bootloader, data, table, ignoresNvs }: ReleaseBuild): BuildSummary {
   const description: AppDescription | undefined = app.image.description;
   const slots = table && otaSlots(table.partitions).map(({ subtype }) => subtype);
   return {
@@ -54,6 +61,7 @@ function buildSummary({ chip, app, bootloader, table, ignoresNvs }: ReleaseBuild
     hasBootloader: bootloader !== undefined,
     twoSlots: slots && slots.includes(AppSubtype.Ota0) && slots.includes(AppSubtype.Ota1),
     ignoresNvs: ignoresNvs ?? false,
+    data: data && { name: data.name, size: payloadOf(data.data).length },
     table: table && { offset: table.offset, partitions: table.partitions },
   };
 }

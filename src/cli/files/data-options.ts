@@ -1,9 +1,10 @@
-/** What the commands about packed data share: chips by name, and what is told of an image beforehand. */
-import { type Chip, chipByName, CHIPS } from '#formats/chips.ts';
+/** What the commands about packed data share: what is told of an image beforehand. */
+import { type Chip } from '#formats/chips.ts';
 import { NAME_LENGTHS } from '#formats/data/assets.ts';
 import { DATA_LAYOUTS, type DataLayout } from '#formats/data/data-reader.ts';
 import { DATA_HEADERS, type DataHeader } from '#formats/data/data-image.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { parseChip } from './chip-options.ts';
 import { parseAddress } from './number-option.ts';
 
 export interface ReadOptions {
@@ -35,12 +36,6 @@ export const withReadOptions = (command: Command): Command =>
     )
     .option('--slot', 'the file is a whole slot, as read from a board: erased bytes at its end are left out')
     .option('--json', 'one JSON document');
-
-export function parseChip(name: string): Chip {
-  const chip = chipByName(name);
-  if (!chip) throw new InvalidArgumentError(`Give one of ${CHIPS.map((known) => known.name).join(', ')}.`);
-  return chip;
-}
 
 export function parseNameLength(text: string): number {
   const length = Number(text);

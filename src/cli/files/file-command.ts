@@ -44,12 +44,12 @@ export const fileError = (path: string, { code }: NodeJS.ErrnoException): InputE
         place: { file: path },
       });
 
-/** Runs a reader of `formats` on the content of `file`, which becomes the place of what it refuses. */
-export function inFile<Value>(file: string, read: () => Value): Value {
+/** Runs a reader of `formats` on the content of `file`, if it is of one, which becomes the place of what it refuses. */
+export function inFile<Value>(file: string | undefined, read: () => Value): Value {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof FormatError) || error.place.file !== undefined) throw error;
+    if (!(error instanceof FormatError) || file === undefined || error.place.file !== undefined) throw error;
     throw new FormatError(error.code, error.message, { place: { ...error.place, file }, cause: error });
   }
 }
@@ -57,23 +57,28 @@ export function inFile<Value>(file: string, read: () => Value): Value {
 export interface OutputFile {
   path: string;
   content: Uint8Array | string;
+  /** Only its owner may read it. */
+  secret?: boolean;
+  /** A file that is there already is not replaced: it may be the only one. */
+  fresh?: boolean;
 }
 
 /**
  * Writes all of the files or none: each under another name first, then all are renamed. Folders are made.
  *
- * @throws {InputError} `file-unwritable`.
+ * @throws {InputError} `file-exists`, `file-unwritable`.
  */
 export async function writeOutputs(files: readonly OutputFile[]): Promise<void> {
   const written: string[] = [];
   const partOf = (path: string): string => `${path}.${process.pid}.part`;
   let current = '';
+  for (const { path, fresh } of files) if (fresh) await refuseExisting(path);
   try {
-    for (const { path, content } of files) {
+    for (const { path, content, secret } of files) {
       current = path;
       await mkdir(dirname(path), { recursive: true });
       if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new Error('it is a folder');
-      await writeFile(partOf(path), content);
+      await writeFile(partOf(path), content, secret ? { mode: 0o600 } : {});
       written.push(path);
     }
     for (const { path } of files) await rename(partOf((current = path)), path);
@@ -84,6 +89,15 @@ export async function writeOutputs(files: readonly OutputFile[]): Promise<void> 
       place: { file: current },
     });
   }
+}
+
+/** Whether there is something of that name; what cannot be looked at counts as missing and is refused when it is written. */
+export const fileExists = async (path: string): Promise<boolean> =>
+  (await stat(path).catch(() => undefined)) !== undefined;
+
+async function refuseExisting(path: string): Promise<void> {
+  if (!(await fileExists(path))) return;
+  throw new InputError('file-exists', `${path} is there already and is not replaced`, { place: { file: path } });
 }
 
 /** Wraps what a file command does: what it refuses is said in one line, with exit code 2. */
@@ -118,3 +132,6 @@ export function refusalLine(code: string, message: string, { file, line, column,
   const where = column === undefined ? '' : ` (column ${column})`;
   return `${place === '' ? '' : `${place}: `}${code}: ${message}${where}`;
 }
+
+/** Text out of a file, as a terminal may show it: without what would control it. */
+export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\ufffd');

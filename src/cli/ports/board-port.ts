@@ -1,5 +1,6 @@
 /** From `--port` to a port that a session can be opened on. */
 import { type Clock, systemClock } from '#clock.ts';
+import { openError } from '#device/open-port.ts';
 import { type Port, type PortSource } from '#device/port.ts';
 import { ModelClock } from '#model-clock.ts';
 import { VirtualBench } from '#sim/virtual-bench.ts';
@@ -7,6 +8,7 @@ import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { openFlashFile } from '../flash-file.ts';
 import { InputError } from '../input-error.ts';
 import { DEMO_NETWORK, parsePortName, type PortName } from './port-name.ts';
+import { Rfc2217Port } from './rfc2217-port.ts';
 import { NodePortSource } from './serial-port.ts';
 import { TcpPort } from './tcp-port.ts';
 
@@ -28,7 +30,8 @@ export interface BoardPlace {
 const VIRTUAL_FLASH_SIZE = 0x40_0000;
 
 /**
- * @throws {InputError} when the name makes no sense.
+ * @throws {InputError} when the name makes no sense, or `not-rfc2217`.
+ * @throws {DeviceError} when the other end of a network cannot be reached.
  */
 export async function openBoardPort(text: string): Promise<BoardPlace> {
   const name = parsePortName(text);
@@ -45,6 +48,8 @@ export async function openBoardPort(text: string): Promise<BoardPlace> {
     case 'tcp':
       // Without control lines nobody at the other end changes the rate.
       return { ...onSystemTime(new TcpPort(name.uart, name.control)), ...(name.control ? {} : { fixedBaud: 115_200 }) };
+    case 'rfc2217':
+      return openRfc2217(name);
     case 'virtual':
       return openVirtual(name);
   }
@@ -56,6 +61,16 @@ const onSystemTime = (port: Port): BoardPlace => ({
   run: (work) => work(),
   dispose: async () => undefined,
 });
+
+async function openRfc2217({ address, options }: Extract<PortName, { kind: 'rfc2217' }>): Promise<BoardPlace> {
+  const port = new Rfc2217Port(address, options);
+  try {
+    await port.reach();
+  } catch (error) {
+    throw error instanceof InputError ? error : openError(error);
+  }
+  return { ...onSystemTime(port), dispose: async () => port.dispose() };
+}
 
 async function openVirtual({ chip, wiring, file }: Extract<PortName, { kind: 'virtual' }>): Promise<BoardPlace> {
   const flash = await openFlashFile(file, VIRTUAL_FLASH_SIZE);

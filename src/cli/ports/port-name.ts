@@ -1,23 +1,26 @@
 /** What `--port` may name. */
 import { chipByName } from '#formats/chips.ts';
 import { InputError } from '../input-error.ts';
-import { type TcpAddress } from './tcp-port.ts';
+import { type Rfc2217Options } from './rfc2217-connection.ts';
+import { type TcpAddress } from './tcp-socket.ts';
 
 export type PortName =
   | { kind: 'serial'; path: string }
   | { kind: 'tcp'; uart: TcpAddress; control?: TcpAddress }
+  | { kind: 'rfc2217'; address: TcpAddress; options: Partial<Rfc2217Options> }
   | { kind: 'virtual'; chip: VirtualChip; file?: string; wiring: 'uart' | 'usb-serial-jtag' };
 
 /**
- * `/dev/ttyUSB0`, `COM3`, `tcp://HOST:PORT[?control=PORT]`, `virtual:CHIP[@FILE]`.
+ * `/dev/ttyUSB0`, `COM3`, `tcp://HOST:PORT[?control=PORT]`, `rfc2217://HOST:PORT[?OPTION[&OPTION…]]`, `virtual:CHIP[@FILE]`.
  *
  * @throws {InputError} `port-name`.
  */
 export function parsePortName(text: string): PortName {
   if (text.startsWith('tcp://')) return parseTcp(text);
+  if (text.startsWith('rfc2217://')) return parseRfc2217(text);
   if (text.startsWith('virtual:')) return parseVirtual(text);
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || text.trim() === '') {
-    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
+    throw noPort(text);
   }
   return { kind: 'serial', path: text };
 }
@@ -34,19 +37,44 @@ export function parseTcpAddress(text: string): TcpAddress {
   return { host: match.groups?.['six'] ?? match.groups?.['host'] ?? '127.0.0.1', port };
 }
 
-const PORT_FORMS = 'Give /dev/ttyUSB0, COM3, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE].';
+/** For the help of commands and for errors. */
+export const PORT_FORMS =
+  '/dev/ttyUSB0, COM3, rfc2217://HOST:PORT, tcp://HOST:PORT[?control=PORT] or virtual:CHIP[@FILE]';
+
+const noPort = (text: string, todo = `Give ${PORT_FORMS}.`): InputError =>
+  new InputError('port-name', `"${text}" names no port`, { todo });
 
 function parseTcp(text: string): PortName {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    // Not a URL at all: said below like every other mistake.
-    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
-  }
+  const url = parseUrl(text);
   const uart = parseTcpAddress(url.host);
   const control = url.searchParams.get('control');
   return { kind: 'tcp', uart, ...(control === null ? {} : { control: controlAddress(control, uart) }) };
+}
+
+/** Seconds. */
+const LONGEST_TIMEOUT = 3600;
+
+/** With the options of pyserial; of these `logging` and `poll_modem` are about what is never done here. */
+function parseRfc2217(text: string): PortName {
+  const url = parseUrl(text);
+  const options: { ignoreControlAnswers?: boolean; answerMs?: number } = {};
+  for (const [name, value] of url.searchParams) {
+    if (name === 'ign_set_control') options.ignoreControlAnswers = true;
+    else if (name === 'timeout' && Number(value) > 0 && Number(value) <= LONGEST_TIMEOUT)
+      options.answerMs = Number(value) * 1000;
+    else if (name !== 'logging' && name !== 'poll_modem')
+      throw noPort(text, 'The options of rfc2217:// are ign_set_control, timeout=SECONDS, logging and poll_modem.');
+  }
+  return { kind: 'rfc2217', address: parseTcpAddress(url.host), options };
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    // Not a URL at all: said like every other mistake.
+    throw noPort(text);
+  }
 }
 
 const controlAddress = (text: string, uart: TcpAddress): TcpAddress =>
@@ -93,8 +121,7 @@ function parseVirtual(text: string): PortName {
   const [board = '', ...file] = text.slice('virtual:'.length).split('@');
   const [chip = '', usb] = board.split('+');
   const name = parseVirtualChip(chip);
-  if (usb !== undefined && (usb !== 'usb' || name === 'esp32'))
-    throw new InputError('port-name', `"${text}" names no port`, { todo: PORT_FORMS });
+  if (usb !== undefined && (usb !== 'usb' || name === 'esp32')) throw noPort(text);
   return {
     kind: 'virtual',
     chip: name,

@@ -3,13 +3,9 @@
  * It is what `twostep virtual` listens for; a raw serial-over-TCP adapter works without the second one, but cannot be reset.
  */
 import { type Port, type PortInfo, type PortOptions, type PortSignals } from '#device/port.ts';
-import { connect, type Socket } from 'node:net';
+import { type Socket } from 'node:net';
 import { IncomingBytes, lostError } from './streams.ts';
-
-export interface TcpAddress {
-  host: string;
-  port: number;
-}
+import { dial, hangUp, type TcpAddress } from './tcp-socket.ts';
 
 export class TcpPort implements Port {
   readonly #uart: TcpAddress;
@@ -90,28 +86,4 @@ export class TcpPort implements Port {
   #tell(message: Record<string, unknown>): void {
     this.#sockets?.control?.write(`${JSON.stringify({ ...message, at: this.#sent })}\n`);
   }
-}
-
-function dial({ host, port }: TcpAddress): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true });
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.off('error', reject);
-      resolve(socket);
-    });
-  });
-}
-
-function hangUp(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.closed) {
-      resolve();
-      return;
-    }
-    socket.once('close', () => resolve());
-    // What is queued goes out first; whoever does not hang up in turn is cut off.
-    socket.end();
-    setTimeout(() => socket.destroy(), 200).unref();
-  });
 }

@@ -1,28 +1,28 @@
-/**
- * Lays items into pages.
- *
- * *Tool order* is how Espressif's NVS partition generator 0.2.0 fills them (`nvs_partition_gen.py`): one after the other,
- * a string that would end with the page's last entry goes to the next page, a blob takes what room there is and goes on
- * in the next page, its index after its last chunk. *Dense* uses every gap: each item goes to the first page with room.
- */
+/** Turns entries into the items of pages: names into numbers, values into fields, blobs into chunks and their index. */
 import { concatBytes, writeU32 } from '../bytes.ts';
 import { FormatError } from '../format-error.ts';
-import { NvsPageBuilder, spanOf } from './nvs-page.ts';
+import { type NvsPageBuilder, spanOf } from './nvs-page.ts';
 import { integerBytes, nameBytes } from './nvs-values.ts';
-import {
-  ITEM_TYPE,
-  NVS_ENTRIES_PER_PAGE,
-  NVS_ENTRY_SIZE,
-  NVS_MAX_NAMESPACES,
-  type NvsEntry,
-  type NvsVersion,
-} from './nvs.ts';
+import { ITEM_TYPE, NVS_ENTRY_SIZE, NVS_MAX_NAMESPACES, type NvsEntry, type NvsVersion } from './nvs.ts';
 
-export interface PackOptions {
-  /** Pages that may be filled. */
-  pages: number;
-  version: NvsVersion;
-  dense: boolean;
+/** What is asked of a page. */
+export interface ItemPlace {
+  /** Entries in one piece. */
+  span: number;
+  /**
+   * What `NvsPageBuilder.holds` knows the item by. Two types under one key should not share a page, because in the page
+   * that is written to the firmware takes the later one for a newer copy (nvs_page.cpp, mLoadEntryTable).
+   */
+  name: string;
+  /** Its value follows in entries of its own. */
+  isLarge: boolean;
+}
+
+/** Chooses the pages. Both methods throw a `FormatError` `nvs-no-room` when there is none left. */
+export interface PagePool {
+  pageFor(item: ItemPlace): NvsPageBuilder;
+  /** A page for the next chunk of a blob, of which `remaining` bytes are to be placed; it takes what fits. */
+  pageForChunk(remaining: number): NvsPageBuilder;
 }
 
 /** `chunkCount` and the generation bit share the numbers 0 to 254 (nvs_storage.cpp). */
@@ -30,13 +30,15 @@ const MAX_CHUNKS = 127;
 const NUL = Uint8Array.of(0);
 
 export class NvsPacker {
-  readonly #options: PackOptions;
-  readonly #pages: NvsPageBuilder[] = [];
-  readonly #namespaces = new Map<string, number>();
+  readonly #pool: PagePool;
+  readonly #version: NvsVersion;
+  readonly #namespaces: Map<string, number>;
 
-  constructor(options: PackOptions) {
-    this.#options = options;
-    this.#newPage();
+  /** @param namespaces those that are defined already, with their numbers. */
+  constructor(pool: PagePool, version: NvsVersion, namespaces: Iterable<readonly [string, number]> = []) {
+    this.#pool = pool;
+    this.#version = version;
+    this.#namespaces = new Map(namespaces);
   }
 
   hasNamespace(name: string): boolean {
@@ -44,83 +46,46 @@ export class NvsPacker {
   }
 
   /**
-   * Defines a namespace under the next number.
+   * Sees to it that a namespace is defined: under the first free number, if it is not yet.
    *
    * @throws {FormatError} `nvs-too-many-namespaces`, `nvs-no-room`.
    */
-  addNamespace(name: string): void {
-    const index = this.#namespaces.size + 1;
+  define(name: string): void {
+    if (this.#namespaces.has(name)) return;
+    const taken = new Set(this.#namespaces.values());
+    let index = 1;
+    while (taken.has(index)) index++;
     if (index > NVS_MAX_NAMESPACES) {
       throw new FormatError('nvs-too-many-namespaces', `More than ${NVS_MAX_NAMESPACES} namespaces`);
     }
     this.#namespaces.set(name, index);
-    this.#addSmall(0, { type: ITEM_TYPE.u8, key: name, data: Uint8Array.of(index) });
+    this.#addItem(0, name, { type: ITEM_TYPE.u8, bytes: Uint8Array.of(index), isLarge: false });
   }
 
   /**
-   * Adds an entry that was checked, of a namespace that was defined.
+   * Adds an entry that was checked. A namespace that is not defined is number 0, the list of namespaces itself.
    *
    * @throws {FormatError} `nvs-no-room`.
    */
   add(entry: NvsEntry): void {
     const index = this.#namespaces.get(entry.namespace) ?? 0;
-    const { key } = entry;
-    if (entry.type === 'string') {
-      this.#addLarge(index, { type: ITEM_TYPE.string, key, data: concatBytes(entry.value, NUL) });
-    } else if (entry.type !== 'blob') {
-      this.#addSmall(index, { type: ITEM_TYPE[entry.type], key, data: integerBytes(entry) });
-    } else if (this.#options.version === 1) {
-      this.#addLarge(index, { type: ITEM_TYPE.oldBlob, key, data: entry.value });
-    } else {
-      this.#addBlob(index, key, entry.value);
-    }
+    if (entry.type === 'blob' && this.#version === 2) this.#addBlob(index, entry.key, entry.value);
+    else this.#addItem(index, entry.key, itemData(entry));
   }
 
-  /** The pages in use: all full but the last. */
-  finish(): Uint8Array {
-    const last = this.#pages.length - 1;
-    const pages = this.#pages.map((page, index) =>
-      page.finish(index === last ? 'active' : 'full', index, this.#options.version),
-    );
-    return concatBytes(...pages);
-  }
-
-  #newPage(): NvsPageBuilder {
-    if (this.#pages.length === this.#options.pages) {
-      throw new FormatError('nvs-no-room', `The entries do not fit into ${this.#options.pages} pages of NVS`);
-    }
-    const page = new NvsPageBuilder();
-    this.#pages.push(page);
-    return page;
-  }
-
-  /**
-   * A page with room for `span` entries. Two types under one key are kept apart, because in the page that is
-   * written to the firmware takes the later one for a newer copy (nvs_page.cpp, mLoadEntryTable).
-   */
-  #pageFor(span: number, name: string): NvsPageBuilder {
-    const candidates = this.#options.dense ? this.#pages : this.#pages.slice(-1);
-    return candidates.find((page) => page.room >= span && !page.holds(name)) ?? this.#newPage();
-  }
-
-  #addSmall(namespaceIndex: number, { type, key, data }: { type: number; key: string; data: Uint8Array }): void {
+  #addItem(namespaceIndex: number, key: string, { type, bytes, isLarge }: ItemData): void {
     const name = `${namespaceIndex}:${key}`;
-    this.#pageFor(1, name).addSmall({ namespaceIndex, type, key: nameBytes(key), data }, name);
-  }
-
-  #addLarge(namespaceIndex: number, { type, key, data }: { type: number; key: string; data: Uint8Array }): void {
-    const name = `${namespaceIndex}:${key}`;
-    const span = spanOf(data.length);
-    // The tool leaves the last entry of a page free; the longest strings need it, and the tool cannot write them.
-    const spare = this.#options.dense || span === NVS_ENTRIES_PER_PAGE ? 0 : 1;
-    this.#pageFor(span + spare, name).addLarge({ namespaceIndex, type, key: nameBytes(key) }, data, name);
+    const page = this.#pool.pageFor({ span: isLarge ? spanOf(bytes.length) : 1, name, isLarge });
+    const item = { namespaceIndex, type, key: nameBytes(key) };
+    if (isLarge) page.addLarge(item, bytes, name);
+    else page.addSmall({ ...item, data: bytes }, name);
   }
 
   #addBlob(namespaceIndex: number, key: string, value: Uint8Array): void {
     let chunkCount = 0;
     let offset = 0;
     while (offset < value.length || chunkCount === 0) {
-      const page = this.#pageForChunk(value.length - offset);
+      const page = this.#pool.pageForChunk(value.length - offset);
       const end = Math.min(value.length, offset + (page.room - 1) * NVS_ENTRY_SIZE);
       const item = { namespaceIndex, type: ITEM_TYPE.blobChunk, chunkIndex: chunkCount, key: nameBytes(key) };
       page.addLarge(item, value.subarray(offset, end));
@@ -129,20 +94,37 @@ export class NvsPacker {
     }
     if (chunkCount > MAX_CHUNKS)
       throw new FormatError('nvs-no-room', `Blob ${key} would be in over ${MAX_CHUNKS} pieces`);
-    const data = new Uint8Array(8).fill(0xff);
-    writeU32(data, 0, value.length);
-    data.set([chunkCount, 0], 4);
-    this.#addSmall(namespaceIndex, { type: ITEM_TYPE.blobIndex, key, data });
+    const bytes = blobIndexData(value.length, { chunkCount, firstChunk: 0 });
+    this.#addItem(namespaceIndex, key, { type: ITEM_TYPE.blobIndex, bytes, isLarge: false });
   }
+}
 
-  /**
-   * A page for the next chunk of a blob; in dense packing the emptiest, with room for at least one entry of data.
-   * The tool uses a single free entry for a chunk of no bytes, and firmware reads that.
-   */
-  #pageForChunk(remaining: number): NvsPageBuilder {
-    const { dense } = this.#options;
-    const candidates = dense ? this.#pages.toSorted((a, b) => b.room - a.room) : this.#pages.slice(-1);
-    const needed = dense && remaining > 0 ? 2 : 1;
-    return candidates.find((page) => page.room >= needed) ?? this.#newPage();
+/** What an item holds: in its data field, or in the entries that follow. */
+export interface ItemData {
+  type: number;
+  bytes: Uint8Array;
+  isLarge: boolean;
+}
+
+/** An entry that was checked as one item; a blob as version 1 has it. */
+export function itemData(entry: NvsEntry): ItemData {
+  switch (entry.type) {
+    case 'string':
+      return { type: ITEM_TYPE.string, bytes: concatBytes(entry.value, NUL), isLarge: true };
+    case 'blob':
+      return { type: ITEM_TYPE.oldBlob, bytes: entry.value, isLarge: true };
+    default:
+      return { type: ITEM_TYPE[entry.type], bytes: integerBytes(entry), isLarge: false };
   }
+}
+
+/** Data field of a blob's index: u32 size, u8 number of chunks, u8 number of the first. */
+export function blobIndexData(
+  size: number,
+  { chunkCount, firstChunk }: { chunkCount: number; firstChunk: number },
+): Uint8Array {
+  const data = new Uint8Array(8).fill(0xff);
+  writeU32(data, 0, size);
+  data.set([chunkCount, firstChunk], 4);
+  return data;
 }

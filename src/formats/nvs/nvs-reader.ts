@@ -2,7 +2,7 @@
 import { alignDown, hexAddress, isBlank } from '../bytes.ts';
 import { type FormatIssue } from '../format-error.ts';
 import { readPageItems, type PageItems } from './nvs-items.ts';
-import { decodePageHeader, type NvsPageState } from './nvs-page.ts';
+import { decodePageHeader, looksLikePage, type NvsPageState } from './nvs-page.ts';
 import { resolveItems, type NvsNamespace } from './nvs-resolve.ts';
 import { NVS_PAGE_SIZE, type NvsEntry } from './nvs.ts';
 
@@ -85,14 +85,22 @@ export function decodeNvs(bytes: Uint8Array): DecodedNvs {
     });
     return { ...result, verdict: newer ? 'newer-version' : 'encrypted' };
   }
-  issues.push(...contents.flatMap((content) => content.issues));
+  // Not by push: of a whole flash these are more than a call may have arguments.
+  const known = issues.concat(...contents.map((content) => content.issues));
   const resolved = resolveItems(
     contents.flatMap((content) => content.items),
     { copying: live.some(({ state }) => state === 'freeing') },
   );
-  issues.push(...resolved.issues);
-  const verdict = newer ? 'newer-version' : issues.some(isNvsLoss) ? 'damaged' : 'ok';
-  return { ...result, entries: resolved.entries, namespaces: resolved.namespaces, verdict };
+  const all = known.concat(resolved.issues);
+  const verdict = newer ? 'newer-version' : all.some(isNvsLoss) ? 'damaged' : 'ok';
+  return { ...result, entries: resolved.entries, namespaces: resolved.namespaces, issues: all, verdict };
+}
+
+/** Whether this may be an NVS partition: whole pages, of which at least one was written as a page, or all are blank. */
+export function isNvsImage(bytes: Uint8Array): boolean {
+  const offsets = Array.from({ length: Math.floor(bytes.length / NVS_PAGE_SIZE) }, (_, index) => index * NVS_PAGE_SIZE);
+  if (offsets.length === 0) return false;
+  return isBlank(bytes) || offsets.some((offset) => looksLikePage(bytes.subarray(offset, offset + NVS_PAGE_SIZE)));
 }
 
 /** Pages that hold entries, of which none can be read anywhere. */
@@ -127,8 +135,21 @@ function reportPages(pages: readonly NvsPageInfo[], issues: FormatIssue[]): void
       issues.push({ code: 'nvs-newer-version', message: `${page} has format version ${version}`, place });
     }
   }
+  reportOrder(pages, issues);
   // Smaller partitions are read-only and have no page to spare (facts of the partition generator).
   if (pages.length >= 3 && pages.every(({ state }) => state === 'active' || state === 'full')) {
     issues.push({ code: 'nvs-no-free-page', message: 'No page is blank, as a partition that is written to needs' });
+  }
+}
+
+/** Pages are numbered in the order in which they were begun, and only the last is written to (nvs_pagemanager.cpp). */
+function reportOrder(pages: readonly NvsPageInfo[], issues: FormatIssue[]): void {
+  const live = pages.filter(({ state }) => state !== 'blank' && state !== 'corrupt');
+  const ordered = live.toSorted((a, b) => a.sequence - b.sequence);
+  for (const [index, { offset, state, sequence }] of ordered.entries()) {
+    const next = ordered[index + 1];
+    if (!next || (state !== 'active' && sequence !== next.sequence)) continue;
+    const why = sequence === next.sequence ? 'has the number of another' : 'is written to, but is not the last';
+    issues.push({ code: 'nvs-page-order', message: `Page at ${hexAddress(offset)} ${why}`, place: { offset } });
   }
 }

@@ -72,35 +72,44 @@ function readNamespaces(
   items: readonly NvsItem[],
   issues: FormatIssue[],
 ): { namespaces: NvsNamespace[]; names: Map<number, string[]> } {
-  const namespaces: NvsNamespace[] = [];
+  const numbers = new Map<string, number>();
   const names = new Map<number, string[]>();
   for (const item of items) {
     if (item.namespaceIndex !== 0) continue;
     const index = Number(integerOf(item) ?? 0);
-    const known = namespaces.find(({ name }) => name === item.key);
-    if (known?.index === index) {
+    const known = numbers.get(item.key);
+    if (known === index) {
       issues.push(issueAt('nvs-duplicate', item, `Namespace ${item.key} is there twice`));
-    } else if (known || item.type !== ITEM_TYPE.u8 || index < 1 || index > NVS_MAX_NAMESPACES || item.key === '') {
+    } else if (
+      known !== undefined ||
+      item.type !== ITEM_TYPE.u8 ||
+      index < 1 ||
+      index > NVS_MAX_NAMESPACES ||
+      item.key === ''
+    ) {
       issues.push(issueAt('nvs-bad-namespace', item, `Not the definition of a namespace: ${item.key}`));
     } else {
-      const owners = names.get(index);
-      if (owners)
-        issues.push(issueAt('nvs-shared-namespace', item, `Namespace ${item.key} is also ${owners.join(', ')}`));
-      names.set(index, [...(owners ?? []), item.key]);
-      namespaces.push({ index, name: item.key });
+      const owners = names.get(index) ?? [];
+      const [first] = owners;
+      if (first !== undefined)
+        issues.push(issueAt('nvs-shared-namespace', item, `Namespace ${item.key} has the number of ${first}`));
+      owners.push(item.key);
+      names.set(index, owners);
+      numbers.set(item.key, index);
     }
   }
-  return { namespaces, names };
+  return { namespaces: [...numbers].map(([name, index]) => ({ index, name })), names };
 }
 
 /** What makes two items copies of one thing. */
 const identity = (item: NvsItem, { type = item.type, chunkIndex = item.chunkIndex } = {}): string =>
-  [item.namespaceIndex, type, chunkIndex, item.key].join('\0');
+  `${item.namespaceIndex} ${type} ${chunkIndex} ${item.key}`;
 
 function groupCopies(items: readonly NvsItem[]): Map<string, Copies> {
   const groups = Map.groupBy(items, (item) => identity(item));
   const last = items.at(-1);
   for (const [name, copies] of groups) {
+    if (copies.length === 1) continue;
     const rank = new Map(copies.map((item, index) => [item, rankOf(item, last, index)]));
     groups.set(
       name,

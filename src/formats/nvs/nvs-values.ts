@@ -1,4 +1,5 @@
 /** What an entry may hold, and the bytes of integers. */
+import { viewOf, writeU32 } from '../bytes.ts';
 import { FormatError } from '../format-error.ts';
 import {
   NVS_BLOB_MAX_SIZE,
@@ -24,6 +25,8 @@ const INTEGER_SIZES: Readonly<Record<NvsNumberType | NvsBigIntType, number>> = {
 };
 
 const UTF8 = new TextEncoder();
+/** What nearly all names are: one byte a character, and not too many. */
+const PLAIN_NAME = /^[\x20-\x7e]{1,15}$/;
 
 /** The bytes of a namespace name or a key. */
 export const nameBytes = (name: string): Uint8Array => UTF8.encode(name);
@@ -32,6 +35,7 @@ export const nameBytes = (name: string): Uint8Array => UTF8.encode(name);
  * @throws {FormatError} `code` when a namespace name or a key has not 1 to 15 bytes, or holds a NUL.
  */
 export function checkName(name: string, code: 'nvs-bad-namespace' | 'nvs-bad-key'): void {
+  if (PLAIN_NAME.test(name)) return;
   const { length } = nameBytes(name);
   const what = code === 'nvs-bad-key' ? 'Key' : 'Namespace';
   if (length < 1 || length > NVS_KEY_MAX_LENGTH) {
@@ -47,11 +51,20 @@ function maxSize(type: 'string' | 'blob', version: NvsVersion): number {
 }
 
 /**
- * @throws {FormatError} `nvs-bad-namespace`, `nvs-bad-key`, `nvs-value-range` (not an integer of its type),
- *   `nvs-value-too-long` (string over 3999 bytes or 1983 in version 1, blob over 508000 or 1984).
+ * @throws {FormatError} `nvs-bad-namespace` and what `checkNvsValue` throws.
  */
 export function checkNvsEntry(entry: NvsEntry, version: NvsVersion): void {
   checkName(entry.namespace, 'nvs-bad-namespace');
+  checkNvsValue(entry, version);
+}
+
+/**
+ * Checks all of an entry but its namespace.
+ *
+ * @throws {FormatError} `nvs-bad-key`, `nvs-value-range` (not an integer of its type),
+ *   `nvs-value-too-long` (string over 3999 bytes or 1983 in version 1, blob over 508000 or 1984).
+ */
+export function checkNvsValue(entry: NvsEntry, version: NvsVersion): void {
   checkName(entry.key, 'nvs-bad-key');
   const name = `${entry.namespace}:${entry.key}`;
   if (entry.type === 'string' || entry.type === 'blob') {
@@ -64,15 +77,17 @@ export function checkNvsEntry(entry: NvsEntry, version: NvsVersion): void {
 }
 
 function fitsInteger({ type, value }: NvsIntegerEntry): boolean {
-  if (typeof value === 'number' && !Number.isInteger(value)) return false;
   const bits = INTEGER_SIZES[type] * 8;
-  const number = BigInt(value);
-  return number === (type.startsWith('u') ? BigInt.asUintN(bits, number) : BigInt.asIntN(bits, number));
+  if (typeof value === 'bigint')
+    return value === (type === 'u64' ? BigInt.asUintN(bits, value) : BigInt.asIntN(bits, value));
+  const min = type.startsWith('u') ? 0 : -(2 ** (bits - 1));
+  return Number.isInteger(value) && value >= min && value < min + 2 ** bits;
 }
 
 /** The little-endian bytes of an integer entry that was checked. */
 export function integerBytes(entry: NvsIntegerEntry): Uint8Array {
   const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(entry.value)), true);
+  if (typeof entry.value === 'number') writeU32(bytes, 0, entry.value);
+  else viewOf(bytes).setBigUint64(0, entry.value, true);
   return bytes.subarray(0, INTEGER_SIZES[entry.type]);
 }

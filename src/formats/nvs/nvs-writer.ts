@@ -4,9 +4,9 @@
  * Order and filling are those of Espressif's NVS partition generator 0.2.0, so that the same input gives the same bytes.
  * What would not fit that way is packed more closely before it is refused.
  */
-import { padBytes } from '../bytes.ts';
 import { FormatError } from '../format-error.ts';
-import { NvsPacker, type PackOptions } from './nvs-packer.ts';
+import { DensePages, ToolOrderPages } from './nvs-page-pools.ts';
+import { NvsPacker, type PagePool } from './nvs-packer.ts';
 import { spanOf } from './nvs-page.ts';
 import { checkName, checkNvsEntry } from './nvs-values.ts';
 import { NVS_PAGE_SIZE, type NvsEntry, type NvsVersion } from './nvs.ts';
@@ -41,12 +41,13 @@ export function encodeNvs(entries: readonly NvsEntry[], size: number, options: N
   checkDuplicates(entries);
 
   const pages = usablePages(size, options.readOnly);
+  const input = { entries, namespaces, version };
   const attempts = [
-    () => pack(entries, namespaces, { pages, version, dense: false }),
-    () => pack(entries, namespaces, { pages, version, dense: true }),
-    () => pack(hardestFirst(entries, version), namespaces, { pages, version, dense: true }),
+    () => pack(input, new ToolOrderPages(pages, { typesApart: true })).finish(size, version),
+    () => pack(input, new DensePages(pages)).finish(size, version),
+    () => pack({ ...input, entries: hardestFirst(entries, version) }, new DensePages(pages)).finish(size, version),
   ];
-  return padBytes(firstThatFits(attempts), size);
+  return firstThatFits(attempts);
 }
 
 function firstThatFits(attempts: readonly (() => Uint8Array)[]): Uint8Array {
@@ -62,7 +63,12 @@ function firstThatFits(attempts: readonly (() => Uint8Array)[]): Uint8Array {
   throw refusal;
 }
 
-function usablePages(size: number, readOnly: boolean | undefined): number {
+/**
+ * How many pages of a partition of `size` bytes may be filled: all but one, or all of one that is only read.
+ *
+ * @throws {FormatError} `nvs-size`.
+ */
+export function usablePages(size: number, readOnly: boolean | undefined): number {
   const pages = size / NVS_PAGE_SIZE;
   if (!Number.isInteger(pages) || pages < 1) {
     throw new FormatError('nvs-size', `NVS of ${size} bytes: not a multiple of ${NVS_PAGE_SIZE}`);
@@ -85,19 +91,24 @@ function checkDuplicates(entries: readonly NvsEntry[]): void {
   }
 }
 
+interface PackInput {
+  entries: readonly NvsEntry[];
+  namespaces: readonly string[];
+  version: NvsVersion;
+}
+
 /** Each namespace is defined before its first entry, and what comes before it in `namespaces` before that. */
-function pack(entries: readonly NvsEntry[], namespaces: readonly string[], options: PackOptions): Uint8Array {
-  const packer = new NvsPacker(options);
-  const define = (names: readonly string[]): void => {
-    for (const name of names) if (!packer.hasNamespace(name)) packer.addNamespace(name);
-  };
+function pack<Pool extends PagePool>({ entries, namespaces, version }: PackInput, pool: Pool): Pool {
+  const packer = new NvsPacker(pool, version);
   for (const entry of entries) {
-    define(namespaces.slice(0, namespaces.indexOf(entry.namespace) + 1));
-    define([entry.namespace]);
+    if (!packer.hasNamespace(entry.namespace)) {
+      const names = namespaces.slice(0, namespaces.indexOf(entry.namespace) + 1);
+      for (const name of [...names, entry.namespace]) packer.define(name);
+    }
     packer.add(entry);
   }
-  define(namespaces);
-  return packer.finish();
+  for (const name of namespaces) packer.define(name);
+  return pool;
 }
 
 /** The hardest to place first: what cannot be split by size, then blobs, then single entries for the gaps. */

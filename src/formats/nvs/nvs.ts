@@ -35,18 +35,20 @@ interface NvsName {
   key: string;
 }
 
-export type NvsIntegerEntry =
-  (NvsName & { type: NvsNumberType; value: number }) | (NvsName & { type: NvsBigIntType; value: bigint });
+export type NvsIntegerValue = { type: NvsNumberType; value: number } | { type: NvsBigIntType; value: bigint };
 
 /**
  * A string is kept as its bytes without the closing NUL, because nothing in NVS makes it valid UTF-8;
  * `nvsString` and `nvsText` convert.
  */
-export type NvsBytesEntry =
-  (NvsName & { type: 'string'; value: Uint8Array }) | (NvsName & { type: 'blob'; value: Uint8Array });
+export type NvsBytesValue = { type: 'string'; value: Uint8Array } | { type: 'blob'; value: Uint8Array };
+
+export type NvsValue = NvsIntegerValue | NvsBytesValue;
+export type NvsIntegerEntry = NvsName & NvsIntegerValue;
+export type NvsBytesEntry = NvsName & NvsBytesValue;
 
 /** One value under its key. */
-export type NvsEntry = NvsIntegerEntry | NvsBytesEntry;
+export type NvsEntry = NvsName & NvsValue;
 
 /** 1: blobs are one item of a page. 2 (ESP-IDF 3.2 and later): blobs are chunks and an index. */
 export type NvsVersion = 1 | 2;

@@ -77,8 +77,12 @@ export function wifiPmk(ssid: string, password: string): Uint8Array {
   checkWifiCredentials({ ssid, password });
   if (password === '') return new Uint8Array(32);
   if (PSK_DIGITS.test(password)) return fromHex(password);
-  return pbkdf2(sha1, UTF8.encode(password), UTF8.encode(ssid), { c: 4096, dkLen: 32 });
+  return passphraseKey(ssid, password);
 }
+
+/** The key that follows from a network name and a passphrase, whatever their lengths. */
+export const passphraseKey = (ssid: string, passphrase: string): Uint8Array =>
+  pbkdf2(sha1, UTF8.encode(passphrase), UTF8.encode(ssid), { c: 4096, dkLen: 32 });
 
 /**
  * `none`, `idf`, or `NAMESPACE:SSIDKEY:PASSWORDKEY`.
@@ -96,6 +100,10 @@ export function parseWifiStore(text: string): WifiStore {
   }
   return { kind: 'namespace', namespace, ssidKey, passwordKey };
 }
+
+/** The text that `parseWifiStore` reads. */
+export const wifiStoreText = (store: WifiStore): string =>
+  store.kind === 'namespace' ? [store.namespace, store.ssidKey, store.passwordKey].join(':') : store.kind;
 
 /**
  * The entries that bring a firmware onto a network, to be set in its NVS; none for the store `none`.

@@ -266,7 +266,8 @@ function noAppText(parts: readonly ReleasePart[]): string {
   return 'There is no app among the files';
 }
 
-function checkOverlaps(parts: readonly ReleasePart[]): void {
+/** @throws {FormatError} `release-overlap`. */
+export function checkOverlaps(parts: readonly ReleasePart[]): void {
   const sorted = parts.toSorted((a, b) => a.offset - b.offset);
   sorted.forEach((part, index) => {
     const next = sorted[index + 1];

@@ -119,6 +119,9 @@ function textContent(bytes: Uint8Array): FileContent | undefined {
   return { kind: row.test(text) ? 'partition-csv' : 'text' };
 }
 
+/** Whether a text is a configuration of ESP Launchpad: its version stands at its top. */
+export const isLaunchpad = (bytes: Uint8Array): boolean => bytes.length > 0 && textContent(bytes)?.kind === 'launchpad';
+
 const ENTROPY_SAMPLE = 0x1_0000;
 /** Bits a byte: encrypted and compressed data are close to 8, code is below 7. */
 const ENCRYPTED_ENTROPY = 7.5;

@@ -1,4 +1,6 @@
-/** JSON inside release files. */
+/** JSON inside release files, and the check of its shape. */
+import * as v from 'valibot';
+import { FormatError } from '../format-error.ts';
 import { type ReleaseFile } from './release.ts';
 
 /** Longer files are no description of a release (16 MiB). */
@@ -16,6 +18,19 @@ export function readJsonObject({ bytes }: ReleaseFile): Record<string, unknown> 
   }
 }
 
+/**
+ * The value of a file that has to be JSON.
+ *
+ * @throws {FormatError} `code`.
+ */
+export function readJson({ path, bytes }: ReleaseFile, code: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8').decode(bytes)) as unknown;
+  } catch (cause) {
+    throw new FormatError(code, 'This is no JSON', { place: { file: path }, cause });
+  }
+}
+
 function beginsWithBrace(bytes: Uint8Array): boolean {
   const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
   for (let offset = start; offset < Math.min(bytes.length, 256); offset++) {
@@ -24,4 +39,22 @@ function beginsWithBrace(bytes: Uint8Array): boolean {
     if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d) return false;
   }
   return false;
+}
+
+/**
+ * A value as its schema has it.
+ *
+ * @throws {FormatError} `code`, with the file as its place, and the path inside the value and the reason in the message.
+ */
+export function checkShape<Schema extends v.GenericSchema>(
+  schema: Schema,
+  value: unknown,
+  { file, code }: { file: Pick<ReleaseFile, 'path'>; code: string },
+): v.InferOutput<Schema> {
+  const parsed = v.safeParse(schema, value);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new FormatError(code, `${v.getDotPath(issue) ?? 'The whole'}: ${issue.message}`, {
+    place: { file: file.path },
+  });
 }

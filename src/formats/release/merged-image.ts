@@ -2,8 +2,8 @@
  * A merged image or a flash dump, cut into its parts. Nothing in such a file says at which flash offset it starts: that follows from
  * the table inside, the app that a row of it names, and the boot loader, which each chip's ROM wants at one place.
  */
-import { parseImage } from '../app-image.ts';
-import { alignUp, hexAddress, isBlank, readU16 } from '../bytes.ts';
+import { imageLength } from '../app-image.ts';
+import { alignDown, alignUp, hexAddress, isBlank, readU16 } from '../bytes.ts';
 import { type Chip, chipByImageId } from '../chips.ts';
 import { FormatError } from '../format-error.ts';
 import {
@@ -28,6 +28,27 @@ export interface MergedSource {
   start?: number;
 }
 
+/** A merged image or a dump, understood: which bytes of it are what. */
+export interface MergedLayout {
+  /** Flash offset of the file's first byte. */
+  start: number;
+  /** The chip of the boot loader in it. */
+  chip?: Chip;
+  /** None overlaps another; the last ones may reach beyond the end of the file. */
+  areas: readonly MergedArea[];
+}
+
+export interface MergedArea {
+  /** `bootloader`, `partition-table`, the label of a row, or the flash offset of what lies outside of all. */
+  name: string;
+  kind: 'bootloader' | 'table' | 'partition' | 'outside';
+  /** Positions in the file. */
+  from: number;
+  to: number;
+  /** The row of the table that describes it. */
+  row?: Partition;
+}
+
 /**
  * The parts of a merged image, in the order of their offsets: boot loader, table, the content of each partition that has some, and
  * whatever lies outside of all rows. Erased sectors between and behind are left out.
@@ -35,10 +56,26 @@ export interface MergedSource {
  * @throws {FormatError} `release-wrongly-merged` when the boot loader would lie where the ROM does not look for it,
  *   `release-merged-unclear` when no start fits, `partition-…` for a bad table.
  */
-export function cutMergedImage(data: Uint8Array, { file, tablePosition, start: given }: MergedSource): ReleasePart[] {
+export function cutMergedImage(data: Uint8Array, source: MergedSource): ReleasePart[] {
+  const { start, areas } = layOut(data, source, { appNeeded: true });
+  const cuts = areas.map((area) => cut(data, area, start)).filter((part) => part.data.length > 0);
+  return [...cuts, ...outsideOf(data, areas, start)].toSorted((a, b) => a.offset - b.offset);
+}
+
+/**
+ * What lies where in a merged image. Without `appNeeded` a start is taken also when no app in the file confirms it: that of the boot
+ * loader, else the one that puts the table at its usual offset.
+ *
+ * @throws {FormatError} as `cutMergedImage`.
+ */
+export function layOut(
+  data: Uint8Array,
+  { file, tablePosition, start: given }: MergedSource,
+  { appNeeded }: { appNeeded: boolean },
+): MergedLayout {
   const { partitions } = decodePartitionTable(data.subarray(tablePosition, tablePosition + PARTITION_TABLE_SIZE));
   const boot = findBootloader(data, tablePosition);
-  const start = given ?? findStart(data, { tablePosition, partitions, boot });
+  const start = given ?? findStart(data, { tablePosition, partitions, boot, appNeeded });
   if (start === undefined) {
     throw new FormatError(
       'release-merged-unclear',
@@ -55,15 +92,25 @@ export function cutMergedImage(data: Uint8Array, { file, tablePosition, start: g
       { place: { file, offset: boot.position } },
     );
   }
-  const cuts: ReleasePart[] = [];
-  if (boot) cuts.push(cut(data, 'bootloader', { from: boot.position, to: tablePosition, start }));
-  cuts.push(tablePart(data, tablePosition, start));
+  return { start, ...(boot && { chip: boot.chip }), areas: areasOf(data, { tablePosition, partitions, boot, start }) };
+}
+
+function areasOf(
+  data: Uint8Array,
+  { tablePosition, partitions, boot, start }: Omit<StartFacts, 'appNeeded'> & { start: number },
+): MergedArea[] {
+  const areas: MergedArea[] = [];
+  if (boot) areas.push({ name: 'bootloader', kind: 'bootloader', from: boot.position, to: tablePosition });
+  const tableEnd = tablePosition + PARTITION_TABLE_SECTOR;
+  areas.push({ name: 'partition-table', kind: 'table', from: tablePosition, to: tableEnd });
   for (const row of partitions) {
     const from = row.offset - start;
-    const part = cut(data, row.name, { from, to: from + row.size, start });
-    if (row.offset >= start && part.data.length > 0) cuts.push(part);
+    const to = from + row.size;
+    // Rows for boot loader and table, and such as overlap: the bytes belong to what had them first.
+    const taken = areas.some((area) => area.from < to && from < area.to);
+    if (!taken && from >= 0 && from < data.length) areas.push({ name: row.name, kind: 'partition', from, to, row });
   }
-  return [...cuts, ...outsideOf(data, cuts, start)].toSorted((a, b) => a.offset - b.offset);
+  return areas;
 }
 
 interface FoundBootloader {
@@ -86,52 +133,47 @@ interface StartFacts {
   tablePosition: number;
   partitions: readonly Partition[];
   boot: FoundBootloader | undefined;
+  appNeeded: boolean;
 }
 
 /** The start for which an app lies where a row says: from the boot loader's place, or from the usual place of the table. */
-function findStart(data: Uint8Array, { tablePosition, partitions, boot }: StartFacts): number | undefined {
+function findStart(data: Uint8Array, { tablePosition, partitions, boot, appNeeded }: StartFacts): number | undefined {
   const candidates = [
     ...(boot ? [boot.chip.bootloaderOffset - boot.position] : []),
     DEFAULT_TABLE_OFFSET - tablePosition,
     0,
-  ];
+  ].filter((start) => start >= 0);
   const rows = partitions.filter(({ type }) => type === PartitionType.App);
-  return candidates.find(
-    (start) => start >= 0 && rows.some(({ offset }) => offset >= start && isRealImage(data.subarray(offset - start))),
+  const confirmed = candidates.find((start) =>
+    // Behind the table: what lies before it is the boot loader, an image as well.
+    rows.some(({ offset }) => offset > start + tablePosition && isRealImage(data.subarray(offset - start))),
   );
+  return confirmed ?? (appNeeded ? undefined : candidates[0]);
 }
 
-function tablePart(data: Uint8Array, position: number, start: number): ReleasePart {
-  const signature = data.subarray(position + PARTITION_TABLE_SIZE, position + PARTITION_TABLE_SECTOR);
-  const length = isBlank(signature) ? PARTITION_TABLE_SIZE : PARTITION_TABLE_SECTOR;
-  return { name: 'partition-table', offset: start + position, data: data.subarray(position, position + length) };
+/** The content of an area as far as the file goes, without the erased bytes at the end; of a table always all of it. */
+export function cut(data: Uint8Array, { name, kind, from, to }: MergedArea, start: number): ReleasePart {
+  const bytes = data.subarray(from, to);
+  const length = kind === 'table' ? tableLength(bytes) : contentLength(bytes);
+  return { name, offset: start + from, data: bytes.subarray(0, length) };
 }
 
-interface Range {
-  from: number;
-  to: number;
-  /** Flash offset of the file's first byte. */
-  start: number;
-}
-
-/** Bytes from one file position to another, as far as the file goes, without the erased bytes at the end. */
-function cut(data: Uint8Array, name: string, { from, to, start }: Range): ReleasePart {
-  const bytes = data.subarray(Math.max(0, from), Math.max(0, to));
-  return { name, offset: start + from, data: bytes.subarray(0, contentLength(bytes)) };
-}
+/** All of the sector when the table is signed. */
+const tableLength = (sector: Uint8Array): number =>
+  isBlank(sector.subarray(PARTITION_TABLE_SIZE)) ? PARTITION_TABLE_SIZE : sector.length;
 
 /** Bytes up to the last one that is not FF; of an image never less than its own length. */
 function contentLength(bytes: Uint8Array): number {
   let end = bytes.length;
   while (end > 0 && bytes[end - 1] === 0xff) end--;
   if (end === 0) return 0;
-  const whole = isRealImage(bytes) ? imageLength(bytes) : 0;
+  const whole = isRealImage(bytes) ? wholeLength(bytes) : 0;
   return Math.min(bytes.length, Math.max(alignUp(end, 16), whole));
 }
 
-function imageLength(bytes: Uint8Array): number {
+function wholeLength(bytes: Uint8Array): number {
   try {
-    return parseImage(bytes).length;
+    return imageLength(bytes);
   } catch (error) {
     // A damaged image is told where it is used; here only its bytes count.
     if (error instanceof FormatError) return 0;
@@ -139,16 +181,17 @@ function imageLength(bytes: Uint8Array): number {
   }
 }
 
-/** What is not erased and belongs to no part, in runs of sectors. */
-function outsideOf(data: Uint8Array, cuts: readonly ReleasePart[], start: number): ReleasePart[] {
+/** What is not erased and lies in no area, in runs of sectors. */
+export function outsideOf(data: Uint8Array, areas: readonly MergedArea[], start: number): ReleasePart[] {
   const runs: { from: number; to: number }[] = [];
-  for (let from = 0; from < data.length; from += SECTOR) {
-    const to = Math.min(from + SECTOR, data.length);
-    const covered = cuts.some(({ offset, data: { length } }) => offset - start < to && offset - start + length > from);
-    if (covered || isBlank(data.subarray(from, to))) continue;
+  for (let from = 0, to; from < data.length; from = to) {
+    const inside = areas.find((area) => area.from <= from && from < area.to);
+    const edges = areas.map((area) => area.from).filter((edge) => edge > from);
+    to = inside?.to ?? Math.min(alignDown(from, SECTOR) + SECTOR, data.length, ...edges);
+    if (inside || isBlank(data.subarray(from, to))) continue;
     const last = runs.at(-1);
     if (last?.to === from) last.to = to;
     else runs.push({ from, to });
   }
-  return runs.map(({ from, to }) => cut(data, hexAddress(start + from), { from, to, start }));
+  return runs.map((run) => cut(data, { name: hexAddress(start + run.from), kind: 'outside', ...run }, start));
 }

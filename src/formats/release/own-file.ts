@@ -12,7 +12,7 @@
  */
 import * as v from 'valibot';
 import { FormatError } from '../format-error.ts';
-import { readJsonObject } from './json-file.ts';
+import { checkShape, readJsonObject } from './json-file.ts';
 import { baseName, depthOf } from './paths.ts';
 import { type BootCheck, type ReleaseFile } from './release.ts';
 
@@ -20,18 +20,19 @@ const FILE_NAME = 'twostep.json';
 const DEFAULT_TIMEOUT_SECONDS = 30;
 const MAX_TIMEOUT_SECONDS = 600;
 
+/** The keys of a boot check in JSON. */
+export const BOOT_CHECK_ENTRIES = {
+  line: v.pipe(v.string(), v.nonEmpty()),
+  timeoutSeconds: v.optional(
+    v.pipe(v.number(), v.minValue(1), v.maxValue(MAX_TIMEOUT_SECONDS)),
+    DEFAULT_TIMEOUT_SECONDS,
+  ),
+};
+
 const OwnFileSchema = v.looseObject({
   name: v.optional(v.pipe(v.string(), v.nonEmpty())),
   version: v.optional(v.pipe(v.string(), v.nonEmpty())),
-  bootCheck: v.optional(
-    v.looseObject({
-      line: v.pipe(v.string(), v.nonEmpty()),
-      timeoutSeconds: v.optional(
-        v.pipe(v.number(), v.minValue(1), v.maxValue(MAX_TIMEOUT_SECONDS)),
-        DEFAULT_TIMEOUT_SECONDS,
-      ),
-    }),
-  ),
+  bootCheck: v.optional(v.looseObject(BOOT_CHECK_ENTRIES)),
   ignoresNvs: v.optional(v.boolean()),
 });
 
@@ -52,32 +53,32 @@ export const isOwnFile = ({ path }: ReleaseFile): boolean => baseName(path) === 
 export function readOwnFile(files: readonly ReleaseFile[]): OwnFile {
   const [file] = files.filter(isOwnFile).toSorted((a, b) => depthOf(a.path) - depthOf(b.path));
   if (!file) return {};
-  const place = { file: file.path };
-  const parsed = v.safeParse(OwnFileSchema, readJsonObject(file));
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    const where = v.getDotPath(issue);
-    throw new FormatError('release-bad-own-file', `${FILE_NAME}${where ? `, ${where}` : ''}: ${issue.message}`, {
-      place,
-    });
-  }
-  const { name, version, bootCheck, ignoresNvs } = parsed.output;
-  if (bootCheck) checkLine(bootCheck.line, place);
+  const value = readJsonObject(file);
+  const { name, version, bootCheck, ignoresNvs } = checkShape(OwnFileSchema, value, {
+    file,
+    code: 'release-bad-own-file',
+  });
   return {
     ...(name !== undefined && { name }),
     ...(version !== undefined && { version }),
-    ...(bootCheck && { bootCheck: { line: bootCheck.line, timeoutSeconds: bootCheck.timeoutSeconds } }),
+    ...(bootCheck && { bootCheck: checkedBootCheck(bootCheck, file) }),
     ...(ignoresNvs !== undefined && { ignoresNvs }),
   };
 }
 
-function checkLine(line: string, place: { file: string }): void {
+/**
+ * A boot check whose line can be used.
+ *
+ * @throws {FormatError} `release-bad-boot-check`.
+ */
+export function checkedBootCheck({ line, timeoutSeconds }: BootCheck, { path }: Pick<ReleaseFile, 'path'>): BootCheck {
   try {
     new RegExp(line);
   } catch (cause) {
-    throw new FormatError('release-bad-boot-check', `${FILE_NAME}: the line is no regular expression`, {
-      place,
+    throw new FormatError('release-bad-boot-check', 'The line of the boot check is no regular expression', {
+      place: { file: path },
       cause,
     });
   }
+  return { line, timeoutSeconds };
 }

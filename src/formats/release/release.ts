@@ -4,8 +4,12 @@
  */
 import { type AppImage } from '../app-image.ts';
 import { type Chip, type FlashMode } from '../chips.ts';
+import { type DataLayout } from '../data/data-reader.ts';
 import { type FormatIssue } from '../format-error.ts';
+import { type WifiStore } from '../nvs/wifi-credentials.ts';
 import { type Partition } from '../partition-table.ts';
+import { type FirmwareProfile } from './firmware-profile.ts';
+import { type NvsField } from './nvs-template.ts';
 
 /** A file as the user gave it: a path with forward slashes, relative to the folder that was chosen, or a bare name. */
 export interface ReleaseFile {
@@ -40,6 +44,19 @@ export interface ReleaseTable {
   partitions: Partition[];
 }
 
+/** Data for the second slot, as the firmware wants them there. */
+export interface ReleaseData {
+  name: string;
+  /** With the header that the firmware profile asks for. */
+  data: Uint8Array;
+  /** The slot in the release's own table; absent without a table, or where it has no second slot. */
+  offset?: number;
+  /** One file, or many with a table of their names. */
+  layout: DataLayout;
+  /** Text of the tag field before the payload, where there is one. */
+  tag?: string;
+}
+
 /** How to see on the console that the firmware is up. */
 export interface BootCheck {
   /** JavaScript regular expression that a line must match. */
@@ -60,6 +77,7 @@ export interface ReleaseBuild {
   table?: ReleaseTable;
   otadata?: ReleasePart;
   app: ReleaseApp;
+  data?: ReleaseData;
   /** File systems, data, NVS images, further apps: in the order of their offsets. */
   extra: ReleasePart[];
   /** What the user should be told. */
@@ -71,11 +89,14 @@ export interface ReleaseBuild {
   headerRepair?: HeaderRepair;
   /** Speed of the console, where the release tells it. */
   consoleBaud?: number;
+  /** Bytes of flash that it needs, where the release tells it. */
+  flashSize?: number;
   /** Kind of port that the build is for (esp-web-tools manifests). */
   serialType?: 'cdc' | 'uart';
 }
 
-export type ReleaseKind = 'idf-build' | 'arduino' | 'platformio' | 'merged' | 'app' | 'web-tools';
+export type ReleaseKind =
+  'idf-build' | 'arduino' | 'platformio' | 'merged' | 'app' | 'web-tools' | 'launchpad' | 'release-file';
 
 export interface Release {
   kind: ReleaseKind;
@@ -84,6 +105,12 @@ export interface Release {
   version?: string;
   /** At least one. */
   builds: ReleaseBuild[];
+  /** What the firmware accepts; the seed firmware unless told. */
+  firmwareProfile?: FirmwareProfile;
+  /** Settings that each unit gets; their values come with the unit. */
+  nvsTemplate?: NvsField[];
+  /** Where the firmware looks for its Wi-Fi credentials. */
+  wifiStore?: WifiStore;
   /** What concerns no single build. */
   notes: FormatIssue[];
 }

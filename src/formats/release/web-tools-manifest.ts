@@ -5,17 +5,10 @@
 import * as v from 'valibot';
 import { type Chip, chipByName } from '../chips.ts';
 import { FormatError, type FormatIssue } from '../format-error.ts';
-import { assembleBuild } from './assemble.ts';
-import { readJsonObject } from './json-file.ts';
-import { baseName, depthOf, folderOf, resolveFile } from './paths.ts';
-import { type Release, type ReleaseBuild, type ReleaseFile, type ReleasePart } from './release.ts';
-
-const Offset = v.pipe(
-  v.union([v.number(), v.pipe(v.string(), v.regex(/^(0x[0-9a-f]+|\d+)$/i), v.transform(Number))]),
-  v.integer(),
-  v.minValue(0),
-  v.maxValue(0xffff_ffff),
-);
+import { checkShape, readJsonObject } from './json-file.ts';
+import { type ListContext, ListedOffset, pathOfUrl, readListedBuild } from './listed-build.ts';
+import { depthOf, folderOf } from './paths.ts';
+import { type Release, type ReleaseBuild, type ReleaseFile } from './release.ts';
 
 const ManifestSchema = v.looseObject({
   name: v.string(),
@@ -25,7 +18,7 @@ const ManifestSchema = v.looseObject({
       v.looseObject({
         chipFamily: v.string(),
         serialType: v.optional(v.picklist(['cdc', 'uart'])),
-        parts: v.pipe(v.array(v.looseObject({ path: v.string(), offset: Offset })), v.minLength(1)),
+        parts: v.pipe(v.array(v.looseObject({ path: v.string(), offset: ListedOffset })), v.minLength(1)),
       }),
     ),
     v.minLength(1),
@@ -45,16 +38,11 @@ export function readWebToolsManifest(files: readonly ReleaseFile[]): Release | u
   const found = findManifest(files);
   if (!found) return undefined;
   const { file, value } = found;
-  const parsed = v.safeParse(ManifestSchema, value);
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new FormatError('release-bad-manifest', `${file.path}, ${v.getDotPath(issue) ?? 'root'}: ${issue.message}`, {
-      place: { file: file.path },
-    });
-  }
-  const { name, version, builds: listed } = parsed.output;
+  const { name, version, builds: listed } = checkShape(ManifestSchema, value, { file, code: 'release-bad-manifest' });
   const left: FormatIssue[] = [];
-  const builds = listed.map((build) => readBuild(files, file, { build, left })).filter((build) => build !== undefined);
+  const builds = listed
+    .map((build) => readBuild(build, { files, list: file, left }))
+    .filter((build) => build !== undefined);
   const [reason] = left;
   if (builds.length === 0 && reason) {
     throw new FormatError(reason.code, left.map(({ message }) => message).join('. '), { place: { file: file.path } });
@@ -67,7 +55,7 @@ export function manifestFileNames(files: readonly ReleaseFile[]): { folder: stri
   const found = findManifest(files);
   const parsed = v.safeParse(ManifestSchema, found?.value);
   if (!found || !parsed.success) return undefined;
-  const paths = parsed.output.builds.flatMap(({ parts }) => parts.map(({ path }) => decodePath(withoutQuery(path))));
+  const paths = parsed.output.builds.flatMap(({ parts }) => parts.map(({ path }) => pathOfUrl(path)));
   return { folder: folderOf(found.file.path), names: [...new Set(paths)] };
 }
 
@@ -90,64 +78,16 @@ function findManifest(
   return first;
 }
 
-interface BuildContext {
-  build: ManifestBuild;
-  /** Gets the reasons why builds are left out. */
-  left: FormatIssue[];
-}
-
 function readBuild(
-  files: readonly ReleaseFile[],
-  manifest: ReleaseFile,
-  { build, left }: BuildContext,
+  { chipFamily: family, parts, serialType }: ManifestBuild,
+  context: ListContext,
 ): ReleaseBuild | undefined {
-  const chip = chipOfFamily(build.chipFamily);
-  if (!chip) {
-    left.push({
-      code: 'release-unknown-chip',
-      message: `The build for ${build.chipFamily} is left out: this chip is not known here`,
-    });
-    return undefined;
-  }
-  const parts: ReleasePart[] = [];
-  const missing: string[] = [];
-  for (const { path, offset } of build.parts) {
-    const resolved = resolveUrl(files, folderOf(manifest.path), path);
-    if (typeof resolved === 'string') missing.push(resolved);
-    else parts.push({ name: baseName(resolved.path), offset, data: resolved.bytes });
-  }
-  if (missing.length > 0) {
-    left.push({
-      code: 'release-missing-file',
-      message: `Files of the build for ${chip.title} are not there: ${missing.join(', ')}`,
-    });
-    return undefined;
-  }
-  return { ...assembleBuild({ parts, chip }), ...(build.serialType && { serialType: build.serialType }) };
+  const build = readListedBuild({ family, chip: chipOfFamily(family), parts }, context);
+  return build && { ...build, ...(serialType && { serialType }) };
 }
 
 /** The manifest's names are exact, unlike those of build systems: `ESP32-S3`, never `esp32s3`. */
 function chipOfFamily(family: string): Chip | undefined {
   const chip = chipByName(family);
   return chip?.title === family ? chip : undefined;
-}
-
-/** The file that a URL relative to the manifest means, or the name to report. A query may hold secrets and is dropped. */
-function resolveUrl(files: readonly ReleaseFile[], folder: string, url: string): ReleaseFile | string {
-  const plain = withoutQuery(url);
-  const raw = resolveFile(files, folder, plain);
-  if ('file' in raw) return raw.file;
-  const decoded = resolveFile(files, folder, decodePath(plain));
-  return 'file' in decoded ? decoded.file : raw.missing;
-}
-
-const withoutQuery = (url: string): string => url.replace(/[?#].*$/, '');
-
-function decodePath(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    // A lone percent sign: the name is meant as it is.
-    return path;
-  }
 }

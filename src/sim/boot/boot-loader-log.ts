@@ -2,10 +2,11 @@
  * The texts of ESP-IDF's second-stage boot loader, as v5.x prints them. Source: `components/bootloader_support`
  * (`bootloader_utility.c`, `esp_image_format.c`, `bootloader_common_loader.c`) and logs of real boots.
  */
-import { type AppImage, isFlashMapped, parseImage } from '#formats/app-image.ts';
+import { type AppImage, parseImage } from '#formats/app-image.ts';
 import { hexAddress } from '#formats/bytes.ts';
 import { type Chip, flashSizeName } from '#formats/chips.ts';
 import { type ImageFault, revisionText } from '#formats/image-verify.ts';
+import { isFlashMapped } from '#formats/memory-map.ts';
 import { type BootTarget } from '#formats/otadata.ts';
 import { error, hex8, info, type LogLine } from './log-line.ts';
 

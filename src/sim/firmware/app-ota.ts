@@ -10,8 +10,8 @@ import {
   encodeSelectEntry,
   OTADATA_SIZE,
   OtaState,
-  selectSlot,
 } from '#formats/otadata.ts';
+import { selectSlot } from '#formats/otadata-changes.ts';
 import {
   AppSubtype,
   DataSubtype,

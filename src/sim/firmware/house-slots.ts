@@ -1,7 +1,8 @@
 /** The house firmware's view of its app slots: which one runs, which one holds the data, and how that begins. */
-import { APP_DESCRIPTION_MAGIC, isFlashMapped } from '#formats/app-image.ts';
+import { APP_DESCRIPTION_MAGIC } from '#formats/app-image.ts';
 import { isBlank, readU32 } from '#formats/bytes.ts';
 import { CHIPS } from '#formats/chips.ts';
+import { isFlashMapped } from '#formats/memory-map.ts';
 import { describePartition, otaSlots, type Partition } from '#formats/partition-table.ts';
 import { readFlash } from '#sim/boot/flash-bytes.ts';
 import { type StartedApp } from '#sim/boot/started-app.ts';

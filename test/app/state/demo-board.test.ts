@@ -23,7 +23,7 @@ afterEach(() => {
 });
 
 const connect = async (board: DemoBoard): Promise<Bootloader> =>
-  Bootloader.connect(await board.request(), { clock: new PacedClock(8), ports: board });
+  Bootloader.connect(await board.request(), { clock: new PacedClock(4), ports: board });
 
 test.each(DEMO_CHIPS)('a virtual %s is identified, written, and reads back through the page’s port', async (chip) => {
   const board = demoBoard({ chip });

@@ -1,5 +1,9 @@
 /** The planner through its messages: what of many files is read, what is said of it, which plans come back. */
 import { FormatError } from '#formats/format-error.ts';
+import { prepareRelease } from '#formats/release/make-release.ts';
+import { recogniseRelease } from '#formats/release/recognise.ts';
+import { encodeReleaseFile } from '#formats/release/release-writer.ts';
+import { encodeZip } from '#formats/zip.ts';
 import { expect, test } from 'vitest';
 import { makeReleaseFiles } from '../../support/releases.ts';
 import { payload, readBoard, TWO_SLOTS } from '../../workflows/boards.ts';
@@ -30,6 +34,33 @@ test('of a build folder only its top and what its list names is read', async () 
 test('of a whole project the build in it is found', async () => {
   const files = [unread('project/README.md'), unread('project/main/main.c'), ...picked(BUILD, 'project/build/')];
   expect(await testPlanner().take(files)).toMatchObject({ name: 'voice_box', source: 'folder “project/build”' });
+});
+
+test('a .zip of a build is that build', async () => {
+  const planner = testPlanner();
+  const bytes = encodeZip(BUILD.map((file) => ({ ...file, path: `build/${file.path}` })));
+  expect(await planner.take(picked([{ path: 'build.zip', bytes }]))).toMatchObject({
+    kind: 'idf-build',
+    name: 'voice_box',
+    source: 'build.zip',
+  });
+  expect((await planner.plan(undefined, {}))?.plan.objections).toEqual([]);
+});
+
+test('a release file brings its data and its Wi-Fi store', async () => {
+  const planner = testPlanner();
+  const release = prepareRelease(recogniseRelease(BUILD), {
+    data: { name: 'voices.bin', bytes: payload(5000, 'voices 2.4'), layout: 'raw' },
+    wifiStore: { kind: 'none' },
+  });
+  const files = picked([{ path: 'box.zip', bytes: encodeReleaseFile(release) }]);
+  expect(await planner.take(files)).toMatchObject({
+    kind: 'release-file',
+    wifiStore: { kind: 'none' },
+    builds: [{ data: { name: 'voices.bin', size: 5000 } }],
+  });
+  const answer = await planner.plan(undefined, {});
+  expect(answer?.plan.writes.map(({ role }) => role)).toContain('data');
 });
 
 test('files that are no release are refused with the code of the recogniser, and forgotten', async () => {

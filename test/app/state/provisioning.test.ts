@@ -4,6 +4,10 @@ import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { type BenchOptions, Bench } from '../../device/support/bench.ts';
 import { sleep } from '#clock.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { prepareRelease } from '#formats/release/make-release.ts';
+import { encodeReleaseFile } from '#formats/release/release-writer.ts';
+import { makeRelease } from '../../support/releases.ts';
+import { TWO_SLOTS } from '../../workflows/boards.ts';
 import { demoFiles } from '../../support/make-demo-release.ts';
 import { expect, test } from 'vitest';
 import { fileOf, picked, testPlanner } from './support/planner.ts';
@@ -182,6 +186,19 @@ test('waiting can be stopped, and ends by itself with the cause', async () => {
     expect(flow.connection.status).toBe('none');
     await flow.choosePort();
     expect(flow.connection).toMatchObject({ status: 'failed', error: { code: 'silent' } });
+  });
+});
+
+test('the settings follow the Wi-Fi store that a release names, and stay with one that names none', async () => {
+  await onScene({}, async ({ flow }) => {
+    const wifiStore = { kind: 'namespace', namespace: 'cfg', ssidKey: 'net', passwordKey: 'pw' } as const;
+    const release = prepareRelease(makeRelease({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS }), { wifiStore });
+    await flow.release.take(picked([{ path: 'release.zip', bytes: encodeReleaseFile(release) }]));
+    await flow.releaseChanged();
+    expect(flow.settings).toMatchObject({ store: 'namespace', namespace: 'cfg', ssidKey: 'net', passwordKey: 'pw' });
+    await takeDemo(flow);
+    await flow.releaseChanged();
+    expect(flow.settings.store).toBe('namespace');
   });
 });
 

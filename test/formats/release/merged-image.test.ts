@@ -79,6 +79,16 @@ test('an image without a boot loader starts where its table fits', () => {
   expect(build).not.toHaveProperty('bootloader');
 });
 
+test('rows for the boot loader and the table itself do not make them parts twice', () => {
+  const full = tableOf(
+    ['boot', 2, 0, 0x1000, 0x7000],
+    ['table', 3, 0, 0x8000, 0x1000],
+    ['factory', 0, 0, 0x1_0000, 0x10_0000],
+  );
+  const build = buildOf(merge(0, { 0x1000: esp32Boot, 0x8000: full, 0x1_0000: esp32App }));
+  expect(build).toMatchObject({ bootloader: { offset: 0x1000 }, table: { offset: 0x8000 }, extra: [], notes: [] });
+});
+
 test('a table without its app is refused', () => {
   expect(refusal([file('firmware.bin', merge(0, { 0x1000: esp32Boot, 0x8000: table }))])).toBe(
     'release-merged-unclear',

@@ -1,9 +1,11 @@
 /** Releases for tests: the sample folders, and changes to them. */
 import { sha256 } from '@noble/hashes/sha2.js';
+import fc from 'fast-check';
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { parseImage } from '#formats/app-image.ts';
 import { padBytes, writeU16 } from '#formats/bytes.ts';
+import { FormatError } from '#formats/format-error.ts';
 import { encodePartitionTable, type Partition } from '#formats/partition-table.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
 import { type Release, type ReleaseFile } from '#formats/release/release.ts';
@@ -99,4 +101,22 @@ export function merge(start: number, parts: Record<number, Uint8Array>, length =
   const bytes = new Uint8Array(Math.max(length, ...entries.map(({ at, data }) => at + data.length))).fill(0xff);
   for (const { at, data } of entries) bytes.set(data, at);
   return bytes;
+}
+
+/** Whether the files with some bytes of one of them changed, whatever bytes, are a release or refused as a `FormatError`. */
+export function expectNoOtherError(files: readonly ReleaseFile[], path: string, numRuns: number): void {
+  const original = bytesOf(files, path);
+  const flips = fc.array(fc.tuple(fc.nat(original.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(flips, (chosen) => {
+      const bytes = original.slice();
+      for (const [offset, value] of chosen) bytes[offset] = value;
+      try {
+        recogniseRelease(replaced(files, path, { bytes }));
+      } catch (error) {
+        expect(error).toBeInstanceOf(FormatError);
+      }
+    }),
+    { numRuns },
+  );
 }
