@@ -12,10 +12,11 @@ const PROGRAM_MS_PER_BYTE = 3 / 256;
 /** ESP32 at its slowest, as esptool assumes. */
 export const MD5_MS_PER_BYTE = 0.008;
 
-/** Longest time in which so many bytes are erased and written. */
-export function workMs(bytes: number): number {
+/** Longest time in which so many bytes are erased. */
+export function eraseMs(bytes: number): number {
   const bySectors = Math.min(bytes, 0x1_0000);
-  return (
-    SECTOR_ERASE_MS_PER_BYTE * bySectors + BLOCK_ERASE_MS_PER_BYTE * (bytes - bySectors) + PROGRAM_MS_PER_BYTE * bytes
-  );
+  return SECTOR_ERASE_MS_PER_BYTE * bySectors + BLOCK_ERASE_MS_PER_BYTE * (bytes - bySectors);
 }
+
+/** Longest time in which so many bytes are written. */
+export const programMs = (bytes: number): number => PROGRAM_MS_PER_BYTE * bytes;

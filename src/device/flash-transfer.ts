@@ -5,7 +5,7 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { concatBytes, equalBytes, toHex } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
-import { BASE_MS, MD5_MS_PER_BYTE, workMs } from './flash-times.ts';
+import { BASE_MS, eraseMs, MD5_MS_PER_BYTE, programMs } from './flash-times.ts';
 import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
 import { type LoaderFlash, type ReadTransfer, type WriteTransfer } from './loader-flash.ts';
 
@@ -48,7 +48,8 @@ async function writeTransfer(
     ? { begin: Op.DeflateBegin, block: Op.DeflateData, end: Op.DeflateEnd }
     : { begin: Op.FlashBegin, block: Op.FlashData, end: Op.FlashEnd };
   const blocks = Math.ceil(body.length / blockSize);
-  const timeoutMs = BASE_MS + workMs(Math.min(length, (UNEVENNESS * length) / blocks));
+  const most = Math.min(length, (UNEVENNESS * length) / blocks);
+  const timeoutMs = BASE_MS + eraseMs(most) + programMs(most);
 
   await commands.command(ops.begin, words(length, blocks, blockSize, offset), { timeoutMs });
   for (let index = 0; index < blocks; index++) {
@@ -84,7 +85,7 @@ async function sendBlock(
 /** Both numbers are multiples of 4096 inside the chip, which the stub does not check. */
 async function eraseTransfer(commands: LoaderCommands, offset: number, length: number): Promise<void> {
   await commands.command(Op.EraseRegion, words(offset, length), {
-    timeoutMs: BASE_MS + workMs(length),
+    timeoutMs: BASE_MS + eraseMs(length),
   });
 }
 

@@ -22,7 +22,7 @@ const MOST_WRONG = 0.2;
  * What to ask an ESP32's ROM for so that it gets to a rate: it measures its crystal badly, and its mistake is known (esptool
  * `targets/esp32.py`).
  */
-export async function baudForEsp32Rom(commands: LoaderCommands, baud: number): Promise<number> {
+export async function baudForEsp32Rom(commands: Pick<LoaderCommands, 'readRegister'>, baud: number): Promise<number> {
   const count = ((await commands.readRegister(RTC_CALIBRATION)) >>> 7) & 0x01ff_ffff;
   const clock = (await commands.readRegister(EFUSE_CLOCK)) & 0xff;
   const measured = (count * 15_625 * clock) / 40;

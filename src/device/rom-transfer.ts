@@ -11,7 +11,7 @@ import { alignDown, concatBytes, toHex } from '#formats/bytes.ts';
 import { type Chip, type ChipName } from '#formats/chips.ts';
 import { DeviceError } from './device-error.ts';
 import { BLOCK_SIZE, type FlashRange, SECTOR_SIZE } from './flash-memory.ts';
-import { BASE_MS, MD5_MS_PER_BYTE, workMs } from './flash-times.ts';
+import { BASE_MS, eraseMs, MD5_MS_PER_BYTE, programMs } from './flash-times.ts';
 import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
 import { type LoaderFlash, type ReadTransfer, type WriteTransfer } from './loader-flash.ts';
 
@@ -63,7 +63,7 @@ async function writeTransfer(
     await commands.command(
       compressed ? Op.DeflateData : Op.FlashData,
       concatBytes(words(block.length, index, 0, 0), block),
-      { checksum: blockChecksum(block), timeoutMs: BASE_MS + workMs(length) + 2 * lineMs },
+      { checksum: blockChecksum(block), timeoutMs: BASE_MS + programMs(length) + 2 * lineMs },
     );
     onShare((index + 1) / blocks);
   }
@@ -87,7 +87,7 @@ async function beginTransfer(
 ): Promise<void> {
   // Exactly so long: the ESP32 refuses the word for encrypted writes, all others miss it.
   const payload = words(length, blocks, blockSize, offset, ...(chip.name === 'esp32' ? [] : [0]));
-  await commands.command(op, payload, { timeoutMs: BASE_MS + workMs(length) });
+  await commands.command(op, payload, { timeoutMs: BASE_MS + eraseMs(length) });
 }
 
 /** A digest that fails comes with the digits of an older one in front of its status, which `command` reads first. */
