@@ -50,6 +50,8 @@ export type DeviceErrorCode =
   | 'flash-size-unknown'
   /** Secure download mode: nothing can be read, and so nothing verified. Nothing was sent. */
   | 'flash-access-refused'
+  /** Without a stub: the ROM would take the range for one in the first 16 MB. Nothing was sent. */
+  | 'beyond-rom-reach'
   /** Offset or length is not inside the flash, or not on a sector border. Nothing was sent. */
   | 'range-invalid'
   /** The board reports that it could not write, erase or read its flash. */

@@ -15,6 +15,8 @@ import { BASE_MS, eraseMs, MD5_MS_PER_BYTE, programMs } from './flash-times.ts';
 import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
 import { type LoaderFlash, type ReadTransfer, type WriteTransfer } from './loader-flash.ts';
 
+/** Bytes of flash that the ROM reaches: its addresses have three bytes, and begin anew above that (esptool `troubleshooting.rst`). */
+export const ROM_REACH = 0x100_0000;
 /** Most bytes of a block that the ROM takes. */
 export const ROM_BLOCK = 0x1800;
 /** As much as is erased at once: that is lost when a block arrives damaged. */

@@ -130,6 +130,11 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
     state: UNTOUCHED,
     todo: 'Update this board over the network, as its maker intends.',
   },
+  'beyond-rom-reach': {
+    what: 'Without a stub only the first 16 MB of this flash can be reached.',
+    state: 'Nothing was sent to the board.',
+    todo: 'Use a partition table that ends there, or find out why the stub does not start: reset the board and try again.',
+  },
   'range-invalid': {
     what: 'A range is not inside the flash or not on a sector border.',
     state: 'Nothing was sent to the board.',

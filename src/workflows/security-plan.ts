@@ -1,13 +1,14 @@
 /**
  * What a plan may do with a chip whose eFuses secure it, decided before anything is erased.
  *
- * | state                          | what is refused                              | what is left                                         |
- * | ------------------------------ | -------------------------------------------- | ---------------------------------------------------- |
- * | flash encryption, either mode  | everything: plain bytes are rubbish to it    | its own updates, over the network                    |
- * | secure download mode           | everything: nothing could be verified        | its own updates                                      |
- * | secure boot that revokes keys  | everything: one wrong signature costs a key  | its own updates                                      |
- * | secure boot v1, v2             | boot loader and table, and an unsigned app   | a signed app, data and settings, when the user says so |
- * | no download mode               | the chip does not answer at all              | its own updates                                      |
+ * | state                         | what is refused                             | what is left                            |
+ * | ----------------------------- | ------------------------------------------- | --------------------------------------- |
+ * | flash encryption, either mode | everything: plain bytes are rubbish to it   | its own updates, over the network       |
+ * | secure download mode          | everything: nothing could be verified       | its own updates                         |
+ * | secure boot that revokes keys | everything: one wrong signature costs a key | its own updates                         |
+ * | secure boot v1, v2            | boot loader and table, and an unsigned app  | signed app, data and settings, if the   |
+ * |                               |                                             | user vouches for the signature          |
+ * | no download mode              | the chip does not answer at all             | its own updates                         |
  *
  * esptool lets some of these through, e.g. plain writes to a chip whose encryption is in development: that board does not start again.
  */
@@ -35,7 +36,7 @@ type Secured = Pick<BoardIdentity, 'security'>;
 export const needsSignature = ({ security }: Secured): boolean => security.secureBoot !== 'off';
 
 /** Why such a chip is not to be written at all; with any of these nothing more can be said of a plan. */
-export function securityObjections({ security }: Secured, wishes: SecurityWishes): Objection[] {
+export function securityObjections({ security }: Secured, wishes: SecurityWishes = {}): Objection[] {
   const { flashEncryption, secureDownload } = security;
   const objections: Objection[] = [];
   if (secureDownload) objections.push(objection('secure-download-mode', 'chip'));

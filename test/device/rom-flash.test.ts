@@ -96,6 +96,26 @@ test('a refused range sends nothing', () =>
     await board.close();
   }));
 
+test('what the ROM cannot address is left alone: it would take it for the start of the flash', () =>
+  onBench({ chip: 'esp32s3', flashSize: 0x200_0000 }, async (bench) => {
+    const board = await bench.connect(ROM_ONLY);
+    const { 'to-device': before } = bench.faults.passed;
+    for (const refused of [
+      board.write(0xff_f000, sampleData(0x1001)),
+      board.erase(0x100_0000, 0x1000),
+      board.read(0x100_0000, 4),
+      board.md5(0, 0x100_0001),
+    ]) {
+      await expect(refused).rejects.toMatchObject({ code: 'beyond-rom-reach' });
+    }
+    expect(bench.faults.passed['to-device']).toBe(before);
+    await board.write(0xff_f000, sampleData(0x1000));
+    await board.close();
+    const stub = await bench.connect();
+    await stub.write(0x100_0000, sampleData(0x1000));
+    await stub.close();
+  }));
+
 test('what the ROM costs is reckoned: it does not work while it listens', () =>
   onBench({}, async (bench) => {
     const rom = await bench.connect(ROM_ONLY);
