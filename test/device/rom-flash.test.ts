@@ -319,6 +319,27 @@ describe.each(['esp32', 'esp32c3'])('faults at the ROM of an %s are mended', (ch
     ));
 });
 
+test.each([
+  ['the offset, off its sector', 21, 4],
+  ['the offset, behind the chip', 24, 7],
+  ['the size, beyond the chip', 12, 7],
+])('a BEGIN that arrives with another value of %s is refused by the ROM, and sent again', async (_, byte, bit) => {
+  let at = 0;
+  await onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
+    const pass = bench.board.hostWrites.bind(bench.board);
+    bench.board.hostWrites = (bytes) => {
+      if (bytes[2] === 0x02) at ||= bench.faults.passed['to-device'];
+      pass(bytes);
+    };
+    await wholeSession(bench);
+  });
+  const faults: Fault[] = [{ kind: 'flip', direction: 'to-device', at: at + byte, bit }];
+  await onBench({ ...quiet, flash: USED.slice(), faults }, async (bench) => {
+    await wholeSession(bench);
+    expectWhole(bench);
+  });
+});
+
 test('a sector that takes no data is named, and the rest can be written', () =>
   onBench({ ...quiet, flash: USED.slice(), faults: [{ kind: 'bad-sector', sector: 0x15 }] }, async (bench) => {
     const board = await bench.connect(ROM_ONLY);
