@@ -3,7 +3,7 @@
  * where that costs less than sending what is right already. Digests cost time too, so a flash that differs everywhere is not
  * looked at everywhere.
  */
-import { isBlank, toHex } from '#formats/bytes.ts';
+import { alignUp, isBlank, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashCosts, writeCost } from './flash-costs.ts';
 import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
@@ -33,8 +33,9 @@ export interface DifferenceOptions extends JobOptions {
 type Digests = Pick<FlashMemory, 'md5' | 'costs'>;
 
 /**
- * The ranges, in order, in which the flash may differ from `data` at `offset`; everything outside of them is the same.
- * They begin at sector borders and end there or with the data.
+ * The ranges, in order, in which the flash may differ from what it holds once `data` are written at `offset`; everything outside of them is
+ * the same. They begin at sector borders and end there or with the data. What the last sector holds behind the data has to be blank, as a
+ * write leaves it: an erase that was broken off leaves anything there.
  */
 export async function findDifferences(
   flash: Digests,
@@ -42,7 +43,10 @@ export async function findDifferences(
   options: DifferenceOptions = {},
 ): Promise<FlashRange[]> {
   if (data.length === 0) return [];
-  return new Search(flash, { offset, data }, options).run();
+  const whole = data.length % SECTOR_SIZE === 0 ? data : padBytes(data, alignUp(data.length, SECTOR_SIZE));
+  const ranges = await new Search(flash, { offset, data: whole }, options).run();
+  const end = offset + data.length;
+  return ranges.map((range) => ({ offset: range.offset, length: Math.min(range.length, end - range.offset) }));
 }
 
 class Search {

@@ -6,7 +6,7 @@
  * mask ROM and with the stub of esptool-js 0.7.0.
  */
 import { ESPError, ESPLoader, UnsupportedCommandError } from 'esptool-js';
-import { concatBytes, writeU32 } from '#formats/bytes.ts';
+import { concatBytes, writeU32, xorBytes } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { type Link, ROM_BAUD } from './link.ts';
 import { SLIP_BORDER } from './slip.ts';
@@ -66,16 +66,7 @@ export function words(...values: number[]): Uint8Array<ArrayBuffer> {
 }
 
 /** XOR over the bytes, as data blocks carry it. */
-export function blockChecksum(data: Uint8Array): number {
-  let sum = 0;
-  const whole = data.byteOffset % 4 === 0 ? data.length >> 2 : 0;
-  // Four bytes at a time: this is done for every byte that is sent.
-  for (const word of new Uint32Array(data.buffer, whole > 0 ? data.byteOffset : 0, whole)) sum ^= word;
-  sum ^= sum >>> 16;
-  sum = (sum ^ (sum >>> 8)) & 0xff;
-  for (let index = whole * 4; index < data.length; index++) sum ^= data[index] ?? 0;
-  return sum ^ CHECKSUM_SEED;
-}
+export const blockChecksum = (data: Uint8Array): number => CHECKSUM_SEED ^ xorBytes(data);
 
 export class LoaderCommands {
   readonly link: Link;

@@ -6,7 +6,7 @@
  * `components/bootloader_support/src/esp_image_format.c`.
  */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { alignUp, hexAddress, readU16, readU32, textUntilNul, toHex } from './bytes.ts';
+import { alignUp, hexAddress, readU16, readU32, textUntilNul, toHex, xorBytes } from './bytes.ts';
 import { chipByImageId, FLASH_MODES, type FlashMode, flashSizeOfCode } from './chips.ts';
 import { FormatError } from './format-error.ts';
 import { isFlashMapped } from './memory-map.ts';
@@ -289,22 +289,8 @@ export function describeImage(bytes: Uint8Array, { header, segments }: ImageLayo
 
 function checksumOf(bytes: Uint8Array, segments: readonly ImageSegment[]): number {
   let value = CHECKSUM_START;
-  for (const { fileOffset, length } of segments) value ^= xorOf(bytes.subarray(fileOffset, fileOffset + length));
+  for (const { fileOffset, length } of segments) value ^= xorBytes(bytes.subarray(fileOffset, fileOffset + length));
   return value;
-}
-
-/** All bytes XORed: words first, which is six times faster, then the bytes of the result. */
-function xorOf(bytes: Uint8Array): number {
-  const head = Math.min(bytes.length, -bytes.byteOffset & 3);
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, (bytes.length - head) >>> 2);
-  let value = 0;
-  // An index loop: `for … of` over a typed array costs several times as much.
-  for (let index = 0; index < words.length; index++) value ^= words[index] ?? 0;
-  value ^= value >>> 16;
-  value ^= value >>> 8;
-  for (let index = 0; index < head; index++) value ^= bytes[index] ?? 0;
-  for (let index = head + 4 * words.length; index < bytes.length; index++) value ^= bytes[index] ?? 0;
-  return value & 0xff;
 }
 
 /** An app keeps constants or code in mapped flash; a boot loader runs from RAM alone and is small. */

@@ -69,9 +69,11 @@ export function errorMessage(error: unknown): ErrorMessage {
   if (error instanceof DeviceError) return { ...DEVICE_MESSAGES[error.code], code: error.code };
   if (error instanceof WorkflowError) return { ...WORKFLOW[error.code](valuesOf(error.values)), code: error.code };
   if (error instanceof FormatError) {
-    const { file, line, column, offset } = error.place;
+    const { file = '', line, column, offset } = error.place;
+    // Some messages begin with the name themselves.
+    const named = error.message.startsWith(`${file.split('/').at(-1)} `);
     const place = [
-      file,
+      file === '' || named ? undefined : file,
       line === undefined ? undefined : `line ${line}`,
       column === undefined ? undefined : `column ${column}`,
       offset === undefined ? undefined : `offset ${addressText(offset)}`,

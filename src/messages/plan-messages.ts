@@ -2,11 +2,12 @@
 import { type BoardItem, type FlashReason } from '#workflows/flash-plan.ts';
 import { type Notice, type ObjectionCode, type WarningCode } from '#workflows/plan-notices.ts';
 import { type Message, type Values, valuesOf } from './message.ts';
-import { addressText, bytesText, revisionText } from './units.ts';
+import { addressText, bytesText, countText, revisionText } from './units.ts';
 
 type Text = (values: Values) => Message;
 
-const OBJECTIONS: Record<ObjectionCode, Text> = {
+/** Every reason against a plan. */
+export const OBJECTIONS: Record<ObjectionCode, Text> = {
   'wrong-chip': ({ t }) => ({
     what: `This release is for ${t('has')}, the board is an ${t('chip')}.`,
     todo: `Choose the build for ${t('chip')}.`,
@@ -127,7 +128,7 @@ const OBJECTIONS: Record<ObjectionCode, Text> = {
     todo: 'Give NVS more room in the table.',
   }),
   'nvs-would-be-lost': ({ n, t }) => ({
-    what: `The new table has no place for the settings of the board (${t('label')}, ${n('count')} entries).`,
+    what: `The new table has no place for the settings of the board (${t('label')}, ${countText(n('count'), 'entry', 'entries')}).`,
     todo: 'Add an NVS row of that name to the table, or use --partitions two-slot.',
   }),
   'nvs-move-unsafe': ({ n }) => ({
@@ -152,7 +153,8 @@ const OBJECTIONS: Record<ObjectionCode, Text> = {
   }),
 };
 
-const WARNINGS: Record<WarningCode, Text> = {
+/** Everything to be known of a plan. */
+export const WARNINGS: Record<WarningCode, Text> = {
   'bootloader-size-raised': ({ n }) => ({
     what: `The flash size in the boot loader's header is set from ${bytesText(n('from'))} to ${bytesText(n('to'))}, because the table needs it; its digest is made anew.`,
   }),
@@ -242,7 +244,7 @@ export const reasonText = (reason: FlashReason): string => REASONS[reason];
 export function itemText(item: BoardItem): { what: string; fate: string } {
   const { n, t } = valuesOf(item.values);
   const what = {
-    settings: () => (t('state') === 'ok' ? `${n('count')} settings` : `settings, ${t('state')}`),
+    settings: () => (t('state') === 'ok' ? countText(n('count'), 'setting') : `settings, ${t('state')}`),
     app: () => ['app', t('project'), t('version')].filter(Boolean).join(' '),
     data: () => (t('tag') ? `data "${t('tag')}"` : 'data'),
     unknown: () => 'content',

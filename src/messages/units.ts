@@ -18,3 +18,7 @@ const trim = (value: number): string =>
     .toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)
     .replace(/(\.\d*?)0+$/, '$1')
     .replace(/\.$/, '');
+
+/** `1 setting`, `12 settings`; `many` where the plural is another word. */
+export const countText = (count: number, one: string, many = `${one}s`): string =>
+  `${count} ${count === 1 ? one : many}`;

@@ -58,6 +58,8 @@ export class VirtualEsp32 implements LoaderMachine {
   #starting = false;
   #powered = false;
   #plugged = true;
+  /** When the bytes of each direction pass again. */
+  readonly #stalledUntil: Record<Direction, number> = { 'to-device': 0, 'to-host': 0 };
   #buttonHeld: boolean;
   /** What the strap pins said when they were read last. */
   #download = false;
@@ -256,14 +258,22 @@ export class VirtualEsp32 implements LoaderMachine {
 
   #deliver(direction: Direction, bytes: Uint8Array): void {
     if (this.#isCut(direction)) return;
-    const { bytes: passed, event } = this.faults.pass(direction, bytes);
-    if (direction === 'to-host') {
-      if (passed.length > 0) this.#listener?.receive(passed);
-    } else if (passed.length > 0) {
-      this.#receive(passed);
-    }
-    if (event === 'unplug') this.pullCable();
-    else if (event === 'hang') this.start(new DeadProgram());
+    const { bytes: passed, event, stallMs = 0 } = this.faults.pass(direction, bytes);
+    const arrive = (): void => {
+      if (passed.length > 0) this.#arrived(direction, passed);
+      if (event === 'unplug') this.pullCable();
+      else if (event === 'hang') this.start(new DeadProgram());
+    };
+    const now = this.clock.now();
+    const until = (this.#stalledUntil[direction] = Math.max(this.#stalledUntil[direction], now) + stallMs);
+    // What comes behind a stall waits for what was stalled.
+    if (until > now) this.clock.after(until - now, arrive);
+    else arrive();
+  }
+
+  #arrived(direction: Direction, bytes: Uint8Array): void {
+    if (direction === 'to-host') this.#listener?.receive(bytes);
+    else this.#receive(bytes);
   }
 
   #receive(bytes: Uint8Array): void {

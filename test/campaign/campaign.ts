@@ -1,5 +1,5 @@
 /**
- * The fault campaign: each point is one provisioning with faults at places that a seed chooses, and what must hold
+ * The fault campaign: each point is one run (a provisioning unless told otherwise) with faults at places that a seed chooses, and what must hold
  * whatever they are. It ends in success with the right bytes or in an error that such a fault may end in, in time, with
  * the port free; and a second run without faults succeeds and leaves what a run without any fault leaves.
  */
@@ -10,14 +10,8 @@ import { type Fault, FAULT_KINDS, type FaultKind, randomFault, seededRandom } fr
 import { WorkflowError } from '#workflows/workflow-error.ts';
 import { type Bench } from '../device/support/bench.ts';
 import { VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
-import {
-  benchFor,
-  BOARD_STATES,
-  type CampaignBoard,
-  type CleanRun,
-  cleanRun,
-  runProvisioning,
-} from './provisioning.ts';
+import { BOARD_STATES, type CampaignArea, type CampaignBoard, type CleanRun, cleanRun } from './area.ts';
+import { PROVISIONING } from './provisioning.ts';
 
 /** An abort is the user's, not the board's. */
 export const POINT_KINDS = [...FAULT_KINDS, 'abort'] as const;
@@ -50,6 +44,8 @@ const LINE_ERRORS = [
 const RIGHT_ERRORS: Record<PointKind, readonly string[]> = {
   flip: LINE_ERRORS,
   drop: LINE_ERRORS,
+  double: LINE_ERRORS,
+  stall: [...LINE_ERRORS, 'port-stalled'],
   unplug: ['port-lost', 'port-missing', 'port-in-use-or-missing'],
   hang: ['no-reply', 'silent', 'port-lost', 'stub-failed', 'connect-timeout', 'boot-loop'],
   'bad-sector': ['verify-failed', 'flash-failed'],
@@ -59,6 +55,7 @@ const RIGHT_ERRORS: Record<PointKind, readonly string[]> = {
 
 export interface CampaignPoint {
   seed: number;
+  area: CampaignArea;
   board: CampaignBoard;
   /** Of all faults; the first is the one that the seed stands for. */
   kinds: readonly PointKind[];
@@ -70,6 +67,8 @@ export interface CampaignPoint {
 export interface PointOptions {
   /** A board of that chip in place of the one that the seed chooses. */
   chip?: VirtualChip | undefined;
+  /** What is run; a provisioning unless told otherwise. */
+  area?: CampaignArea | undefined;
   /** Number of faults in the one run; 1 unless told otherwise. */
   faults?: number | undefined;
 }
@@ -84,12 +83,12 @@ export interface PointResult {
 /** The point of a seed: neighbouring seeds have different kinds; after all kinds come the next chip, then the other board. */
 export async function pointOf(
   seed: number,
-  { chip: chosen, faults: count = 1 }: PointOptions = {},
+  { chip: chosen, faults: count = 1, area = PROVISIONING }: PointOptions = {},
 ): Promise<CampaignPoint> {
   const round = Math.floor(seed / POINT_KINDS.length);
   const chip = chosen ?? VIRTUAL_CHIPS[round % VIRTUAL_CHIPS.length]!;
   const state = BOARD_STATES[Math.floor(round / VIRTUAL_CHIPS.length) % BOARD_STATES.length]!;
-  const { length, time } = await cleanRun({ chip, state });
+  const { length, time } = await cleanRun(area, { chip, state });
   const random = seededRandom(seed);
   const first = POINT_KINDS[seed % POINT_KINDS.length]!;
   const more = Array.from({ length: count - 1 }, () => POINT_KINDS[Math.floor(random() * POINT_KINDS.length)]!);
@@ -98,6 +97,7 @@ export async function pointOf(
   const faults = faultKinds.map((kind) => randomFault(kind, length, random));
   return {
     seed,
+    area,
     board: { chip, state },
     kinds,
     faults,
@@ -107,8 +107,8 @@ export async function pointOf(
 
 /** Runs a point, in modelled time. */
 export async function runPoint(point: CampaignPoint): Promise<PointResult> {
-  const clean = await cleanRun(point.board);
-  const bench = await benchFor(point.board, point.faults);
+  const clean = await cleanRun(point.area, point.board);
+  const bench = await point.area.benchFor(point.board, point.faults);
   const result: PointResult = { outcome: 'stuck', violations: [] };
   try {
     await bench.clock.run(async () => {
@@ -130,7 +130,7 @@ async function runWithFaults(bench: Bench, point: CampaignPoint, { clean, result
   const { violations } = result;
   const abort = planAbort(bench, point.abortAt);
   const pulledAt = noteCablePulls(bench);
-  result.outcome = await outcomeOf(runProvisioning(bench, point.board.chip, abort.signal));
+  result.outcome = await outcomeOf(point.area.run(bench, point.board, abort.signal));
   abort.cancel();
 
   const now = bench.clock.now();
@@ -163,13 +163,13 @@ function planAbort(
 }
 
 /** The board is made whole, and everything is done once more. */
-async function runAgain(bench: Bench, { board }: CampaignPoint, { clean, result }: Judging): Promise<void> {
+async function runAgain(bench: Bench, { area, board }: CampaignPoint, { clean, result }: Judging): Promise<void> {
   bench.faults.clear();
   bench.board.flash.badSectors.clear();
   bench.board.plugIn();
   bench.board.powerOn();
   await sleep(bench.clock, BACK_MS);
-  const outcome = await outcomeOf(runProvisioning(bench, board.chip));
+  const outcome = await outcomeOf(area.run(bench, board));
   if (outcome === 'done') checkFlash(bench, { clean, violations: result.violations, when: 'after the second run' });
   else result.violations.push(`the second run ended in ${outcome}`);
 }

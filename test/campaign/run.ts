@@ -1,11 +1,18 @@
 /**
- * `npm run campaign -- [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
+ * `npm run campaign -- [--area provision|flash|formats] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
  * Prints how the runs of each kind of fault ended, and every violation with the command that repeats it; exit 1 then.
  */
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import { VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
+import { VIRTUAL_CHIPS } from '../support/releases.ts';
+import { FLASH_WRITES } from './flash-writes.ts';
+import { runFormatPoint } from './formats.ts';
+import { PROVISIONING } from './provisioning.ts';
 import { POINT_KINDS, type PointKind, pointOf, type PointOptions, runPoint } from './campaign.ts';
+
+const AREAS = [PROVISIONING, FLASH_WRITES];
+/** Damaged input to the readers, without a board. */
+const FORMATS = 'formats';
 
 interface Settings extends PointOptions {
   points: number;
@@ -16,10 +23,11 @@ interface Settings extends PointOptions {
 function readSettings(): Settings {
   const { values } = parseArgs({
     options: {
-      points: { type: 'string', default: '300' },
+      points: { type: 'string' },
       seed: { type: 'string', default: '1' },
       faults: { type: 'string', default: '1' },
       chip: { type: 'string' },
+      area: { type: 'string', default: PROVISIONING.name },
     },
   });
   const whole = (name: 'points' | 'seed' | 'faults', least: number): number => {
@@ -29,7 +37,17 @@ function readSettings(): Settings {
   };
   const chip = VIRTUAL_CHIPS.find((name) => name === values.chip);
   if (values.chip !== undefined && !chip) throw new Error(`--chip is one of ${VIRTUAL_CHIPS.join(', ')}`);
-  return { points: whole('points', 1), seed: whole('seed', 0), faults: whole('faults', 1), chip };
+  const area = AREAS.find(({ name }) => name === values.area);
+  if (!area && values.area !== FORMATS) {
+    throw new Error(`--area is one of ${[...AREAS.map(({ name }) => name), FORMATS].join(', ')}`);
+  }
+  return {
+    area,
+    points: values.points === undefined ? (area ? 300 : 200_000) : whole('points', 1),
+    seed: whole('seed', 0),
+    faults: whole('faults', 1),
+    chip,
+  };
 }
 
 /** Number of runs of each kind that ended so. */
@@ -49,8 +67,12 @@ function printTable(outcomes: Outcomes): void {
 }
 
 /** The command that runs one point again. */
-function repeat(seed: number, { chip, faults }: { chip?: VirtualChip | undefined; faults: number }): string {
-  const options = [...(chip ? ['--chip', chip] : []), ...(faults > 1 ? ['--faults', faults] : [])];
+function repeat(seed: number, { area, chip, faults }: Settings): string {
+  const options = [
+    ...(area && area !== PROVISIONING ? ['--area', area.name] : []),
+    ...(chip ? ['--chip', chip] : []),
+    ...(faults > 1 ? ['--faults', faults] : []),
+  ];
   return ['npm run campaign -- --points 1 --seed', seed, ...options].join(' ');
 }
 
@@ -81,8 +103,30 @@ async function runCampaign(settings: Settings): Promise<number> {
   return violated;
 }
 
+/** @returns the number of violations. */
+function runFormats({ points, seed: first }: Pick<Settings, 'points' | 'seed'>): number {
+  const outcomes = new Map<string, number>();
+  let violated = 0;
+  for (let seed = first; seed < first + points; seed++) {
+    const { reader, outcome, violation } = runFormatPoint(seed);
+    const name = `${reader}: ${outcome}`;
+    outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+    if (violation === undefined) continue;
+    violated++;
+    console.log(`VIOLATION at seed ${seed}, ${reader}: ${violation}`);
+    console.log(`  again: npm run campaign -- --area formats --points 1 --seed ${seed}`);
+  }
+  for (const [name, count] of [...outcomes].toSorted(([one], [other]) => one.localeCompare(other))) {
+    console.log(`${String(count).padStart(8)}  ${name}`);
+  }
+  console.log(`${points} damaged inputs, ${violated} with violations`);
+  return violated;
+}
+
 try {
-  process.exitCode = (await runCampaign(readSettings())) === 0 ? 0 : 1;
+  const settings = readSettings();
+  const violated = settings.area ? await runCampaign(settings) : runFormats(settings);
+  process.exitCode = violated === 0 ? 0 : 1;
 } catch (error) {
   console.error((error as Error).message);
   process.exitCode = 2;

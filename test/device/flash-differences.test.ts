@@ -70,8 +70,17 @@ test('of a flash that holds everything each byte is hashed once, and nothing is 
   const data = noise(2 * MIB + 100);
   const flash = flashWith(data);
   expect(await findDifferences(flash, { offset: OFFSET, data })).toEqual([]);
-  // And the first sector, to see whether there is anything.
-  expect(flash.hashed).toBe(data.length + SECTOR_SIZE);
+  // And the first sector, to see whether there is anything; all of the last one.
+  expect(flash.hashed).toBe(2 * MIB + 2 * SECTOR_SIZE);
+});
+
+test('what stands behind the data in their last sector is to be blank', async () => {
+  const data = noise(0x1_0100);
+  const flash = flashWith(data);
+  flash.bytes[OFFSET + data.length + 9] = 0;
+  expect(await findDifferences(flash, { offset: OFFSET, data })).toEqual([
+    { offset: OFFSET + 0x1_0000, length: 0x100 },
+  ]);
 });
 
 test('no data, nothing to be sent', async () => {

@@ -1,49 +1,26 @@
-/** The Provision screen with the virtual board in the page, in a real Chromium. */
-import axe from 'axe-core';
+/** The Provision screen with the virtual board in the page, in a real Chromium: what is given to it, and what comes of it. */
 import { fileURLToPath } from 'node:url';
 import { type Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
+import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
+import { encodePartitionTable } from '#formats/partition-table.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
-import { TWO_SLOTS } from '../workflows/boards.ts';
+import { payload, row, text, TWO_SLOTS } from '../workflows/boards.ts';
 import {
-  type Chip,
-  coloursSettled,
   connected,
   differingWrites,
-  fillWifi,
-  openProvision,
-  type OpenOptions,
-  type Rig,
-  startRig,
+  placeBoard,
   takeDemoRelease,
+  takeFiles,
   useVirtualBoard,
   verdict,
   writeNow,
 } from './support/provision-page.ts';
+import { provisionScene, readyToWrite, RUNNING } from './support/provision-scene.ts';
 
-const RUNNING = 'Running 2.4.0, on workshop as 192.168.1.57';
+const onPage = provisionScene();
+
 const samples = (path: string): string => fileURLToPath(new URL(`../fixtures/release/${path}`, import.meta.url));
-
-let rig: Rig;
-beforeAll(async () => {
-  rig = await startRig();
-});
-afterAll(async () => rig?.close());
-
-/** Opens the screen, and holds that the page complains about nothing. */
-async function onPage(options: OpenOptions, body: (page: Page) => Promise<void>): Promise<void> {
-  const { page, troubles } = await openProvision(rig, options);
-  await body(page);
-  expect(troubles).toEqual([]);
-  await page.context().close();
-}
-
-async function readyToWrite(page: Page, chip: Chip = 'ESP32'): Promise<void> {
-  await takeDemoRelease(page);
-  await useVirtualBoard(page, chip);
-  await connected(page);
-  await fillWifi(page);
-}
 
 async function writtenAsPlanned(page: Page): Promise<void> {
   await page.getByText('For a blank board').waitFor();
@@ -53,8 +30,6 @@ async function writtenAsPlanned(page: Page): Promise<void> {
   await verdict(page).waitFor();
   expect(await differingWrites(page)).toEqual([]);
 }
-
-const again = (page: Page) => page.getByRole('button', { name: 'Write again' });
 
 test.each(['ESP32', 'ESP32-S3', 'ESP32-C3'] as const)(
   'the demo release is written to a virtual %s, which gets onto its network',
@@ -83,11 +58,26 @@ test.each([
 
 test('a merged image is recognised, planned and written', async () => {
   await onPage({}, async (page) => {
-    const files = makeReleaseFiles({ chip: 'esp32', kind: 'merged', partitions: TWO_SLOTS });
-    await page
-      .locator('input[data-pick=files]')
-      .setInputFiles(files.map(({ path, bytes }) => ({ name: path, mimeType: '', buffer: Buffer.from(bytes) })));
+    await takeFiles(page, makeReleaseFiles({ chip: 'esp32', kind: 'merged', partitions: TWO_SLOTS }));
     await writtenAsPlanned(page);
+  });
+});
+
+test('of a board with content the map shows what stays and what is lost, above what comes', async () => {
+  await onPage({}, async (page) => {
+    const [settings, spiffs] = [encodeNvs([text('app', 'name', 'kitchen')], 0x4000), payload(100)];
+    const partitions = [...TWO_SLOTS, row('spiffs', [1, 0x82], [0x30_0000, 0x1_0000])];
+    const contents = { 0x8000: encodePartitionTable(partitions), 0x9000: settings, 0x30_0000: spiffs };
+    await page.locator('input[data-pick=folder]').setInputFiles(samples('idf-build'));
+    await placeBoard(page, { contents });
+    await page.getByRole('button', { name: 'Use the virtual board' }).click();
+    await connected(page);
+    const now = page.getByRole('listbox', { name: 'Flash as it is now' });
+    await now.getByRole('option', { name: /^nvs, .*1 setting.* kept$/ }).waitFor();
+    await now.getByRole('option', { name: /^spiffs, .* will be lost$/ }).waitFor();
+    const after = page.getByRole('listbox', { name: 'Flash after writing' });
+    expect(await after.getByRole('option', { name: /^spiffs/ }).count()).toBe(0);
+    await page.locator('.states').getByText('will be lost').waitFor();
   });
 });
 
@@ -136,76 +126,6 @@ test('files that are no release are refused by name, with a code', async () => {
   });
 });
 
-test('a cancelled run says what state the board is in, and the same again brings it up', async () => {
-  await onPage({ speed: 4 }, async (page) => {
-    await readyToWrite(page);
-    await writeNow(page);
-    await page.getByText(/^Writing: [\d.]+ KiB of/).waitFor();
-    await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByText('The flash is half-written').waitFor();
-    await again(page).click();
-    await verdict(page).getByText(RUNNING).waitFor();
-    expect(await differingWrites(page)).toEqual([]);
-  });
-});
-
-test('a pulled cable is told apart; plugged in again, the run goes through', async () => {
-  await onPage({ fault: 'unplug:250000' }, async (page) => {
-    await readyToWrite(page);
-    await writeNow(page);
-    await page.getByText('port-lost', { exact: true }).waitFor();
-    await again(page).click();
-    await page.getByText('plug the board in').waitFor();
-    await page.getByRole('button', { name: 'Plug it in' }).click();
-    await verdict(page).getByText(RUNNING).waitFor();
-    expect(await differingWrites(page)).toEqual([]);
-  });
-});
-
-test('a supply that fails in the middle is survived or told, and the next run goes through', async () => {
-  await onPage({ fault: 'power-cut:30' }, async (page) => {
-    await readyToWrite(page);
-    await writeNow(page);
-    await verdict(page).or(again(page)).waitFor();
-    if (await again(page).isVisible()) await again(page).click();
-    await verdict(page).getByText(RUNNING).waitFor();
-    expect(await differingWrites(page)).toEqual([]);
-  });
-});
-
-test('a worn sector ends in a failure that names what to do', async () => {
-  await onPage({ fault: 'bad-sector:40' }, async (page) => {
-    await readyToWrite(page);
-    await writeNow(page);
-    await again(page).waitFor();
-    await page.getByText(/verify-failed|flash-failed/).waitFor();
-  });
-});
-
-test('a wrong password is found on the network; the right one brings it up', async () => {
-  await onPage({}, async (page) => {
-    await readyToWrite(page);
-    await page.getByLabel('Password', { exact: true }).fill('not the password');
-    await writeNow(page);
-    await page.getByText('wifi-refused-by-network', { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Change the Wi-Fi' }).click();
-    await page.keyboard.press('ControlOrMeta+a');
-    await page.keyboard.type('two steps ahead');
-    await again(page).click();
-    await verdict(page).getByText(RUNNING).waitFor();
-  });
-});
-
-test('a board that does not listen is waited for until its boot button is held', async () => {
-  await onPage({ fault: 'no-reset' }, async (page) => {
-    await takeDemoRelease(page);
-    await useVirtualBoard(page);
-    await page.getByText('normal-boot', { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Hold BOOT, tap RESET' }).click();
-    await connected(page);
-  });
-});
-
 test('without Web Serial it says so, and the one button leads to the virtual board', async () => {
   const before = (): void => {
     delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
@@ -218,108 +138,5 @@ test('without Web Serial it says so, and the one button leads to the virtual boa
       .getByRole('button', { name: 'Use the virtual board' })
       .click();
     await connected(page);
-  });
-});
-
-test('the page asks before it is left during a run, and not otherwise', async () => {
-  await onPage({ speed: 1 }, async (page) => {
-    const asked: string[] = [];
-    page.on('dialog', (dialog) => {
-      asked.push(dialog.type());
-      void dialog.dismiss();
-    });
-    await readyToWrite(page);
-    await writeNow(page);
-    await page.getByText(/^Writing: /).waitFor();
-    await page.close({ runBeforeUnload: true });
-    await expect.poll(() => asked).toEqual(['beforeunload']);
-  });
-});
-
-/** Events of a trace, as Chromium writes them; times in microseconds. */
-interface TraceEvent {
-  name: string;
-  pid: number;
-  tid: number;
-  /** Time on the processor: unlike `dur` without that in which others had it. */
-  tdur?: number;
-  args?: { name?: string };
-}
-
-test('nothing holds up the page for more than 50 ms while it writes', async () => {
-  await onPage({ speed: 4 }, async (page) => {
-    await readyToWrite(page);
-    await page.getByText('“workshop”', { exact: true }).waitFor();
-    await rig.browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline'] });
-    await writeNow(page);
-    await verdict(page).waitFor();
-    const { traceEvents } = JSON.parse((await rig.browser.stopTracing()).toString()) as { traceEvents: TraceEvent[] };
-    const main = traceEvents.filter(({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain');
-    const tasks = traceEvents.filter(
-      ({ name, pid, tid }) => /RunTask$/.test(name) && main.some((thread) => thread.pid === pid && thread.tid === tid),
-    );
-    expect(tasks.length).toBeGreaterThan(100);
-    const longest = Math.max(...tasks.map(({ tdur = 0 }) => tdur / 1000));
-    expect(longest).toBeGreaterThan(0.5);
-    expect(longest).toBeLessThan(50);
-  });
-});
-
-async function expectAccessible(page: Page, state: string): Promise<void> {
-  // As high as the page: what sticks to the lower edge covers nothing then.
-  const height = await page.evaluate(() => document.documentElement.scrollHeight);
-  await page.setViewportSize({ width: 1440, height });
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await coloursSettled(page);
-    const found = await page.evaluate(async () => {
-      const inPage = globalThis as unknown as { axe: typeof axe };
-      const { violations } = await inPage.axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-    });
-    expect(found, `${state}, ${colorScheme}`).toEqual([]);
-  }
-}
-
-async function expectNoSideways(page: Page, state: string): Promise<void> {
-  for (const width of [360, 390, 1440]) {
-    await page.setViewportSize({ width, height: 900 });
-    const { scroll, client } = await page.evaluate(() => ({
-      scroll: document.documentElement.scrollWidth,
-      client: document.documentElement.clientWidth,
-    }));
-    expect(scroll, `${state} at ${width} px`).toBeLessThanOrEqual(client);
-  }
-}
-
-test('every state is accessible in light and dark, and none scrolls sideways', async () => {
-  await onPage({ fault: 'unplug:250000' }, async (page) => {
-    await page.evaluate(axe.source);
-    const check = async (state: string): Promise<void> => {
-      await expectNoSideways(page, state);
-      await expectAccessible(page, state);
-    };
-    await check('empty');
-    await page.getByText('My board is not in the list').click();
-    await page.getByText('More', { exact: true }).click();
-    await check('help and options');
-    await readyToWrite(page);
-    await page.getByText('Every write').click();
-    await check('plan');
-    await page.getByLabel('Password', { exact: true }).fill('short');
-    await page.getByRole('button', { name: 'Show what is in the way' }).click();
-    await check('objection');
-    await fillWifi(page);
-    await writeNow(page);
-    await again(page).waitFor();
-    await check('failed');
-    await page.getByRole('button', { name: 'Plug it in' }).click();
-    await again(page).click();
-    await verdict(page).waitFor();
-    await check('done');
-    await page.getByRole('button', { name: 'Next board' }).click();
-    await useVirtualBoard(page);
-    await connected(page);
-    await check('a board with content');
   });
 });

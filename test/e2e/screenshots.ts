@@ -5,6 +5,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Page } from 'playwright-core';
+import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
+import { encodePartitionTable } from '#formats/partition-table.ts';
+import { type ObjectionCode } from '#workflows/plan-notices.ts';
+import { makeReleaseFiles } from '../support/releases.ts';
+import { APP, payload, row, text, TWO_SLOTS } from '../workflows/boards.ts';
+import { OBJECTION_CASES, provoke } from './support/objection-cases.ts';
 import {
   coloursSettled,
   connected,
@@ -13,6 +19,7 @@ import {
   type OpenOptions,
   startRig,
   takeDemoRelease,
+  takeFiles,
   useVirtualBoard,
   verdict,
   writeNow,
@@ -36,6 +43,22 @@ async function provisioned(page: Page): Promise<void> {
   await writeNow(page);
   await verdict(page).waitFor();
 }
+
+/** The page with what raises the objection. */
+const objected =
+  (code: ObjectionCode) =>
+  async (page: Page): Promise<void> => {
+    const provoked = OBJECTION_CASES[code];
+    if ('never' in provoked) throw new Error(`${code}: ${provoked.never}`);
+    await provoke(page, provoked);
+    await page.getByRole('button', { name: 'Show what is in the way' }).click();
+    await page.locator(`[data-objection=${code}]`).waitFor();
+  };
+
+const insecure = (): void => {
+  delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
+  Object.defineProperty(globalThis, 'isSecureContext', { value: false });
+};
 
 const withoutSerial = (): void => {
   delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
@@ -138,6 +161,80 @@ const SHOTS: readonly Shot[] = [
     name: '14-help',
     prepare: async (page) => {
       await page.getByText('My board is not in the list').click();
+    },
+  },
+  { name: '15-objection-at-the-release', prepare: objected('no-bootloader') },
+  { name: '16-objection-at-the-settings', prepare: objected('nvs-unreadable') },
+  { name: '17-objection-at-the-plan', prepare: objected('table-beyond-flash') },
+  { name: '18-locked-chip', prepare: objected('secure-boot') },
+  {
+    name: '19-something-is-lost',
+    prepare: async (page) => {
+      const partitions = [...TWO_SLOTS, row('spiffs', [1, 0x82], [0x30_0000, 0x8_0000])];
+      await provoke(page, {
+        card: 'Plan',
+        password: 'correct horse',
+        board: {
+          contents: {
+            0x8000: encodePartitionTable(partitions),
+            0x9000: encodeNvs([text('app', 'name', 'kitchen')], 0x4000),
+            0x10_0000: APP,
+            0x30_0000: payload(100),
+          },
+        },
+      });
+      await page.getByText('will be lost').waitFor();
+    },
+  },
+  {
+    name: '20-does-not-come-up',
+    prepare: async (page) => {
+      const check = { bootCheck: { line: 'app: ready', timeoutSeconds: 4 } };
+      const own = { path: 'twostep.json', bytes: new TextEncoder().encode(JSON.stringify(check)) };
+      await takeFiles(page, [...makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS }), own]);
+      await useVirtualBoard(page);
+      await connected(page);
+      await writeNow(page);
+      await page.getByRole('button', { name: 'Write again' }).waitFor();
+    },
+  },
+  {
+    name: '21-native-usb-waiting',
+    fault: 'no-reset',
+    prepare: async (page) => {
+      await takeDemoRelease(page);
+      await useVirtualBoard(page, 'ESP32-S3');
+      await page.getByText('Waiting for the board').first().waitFor();
+    },
+  },
+  { name: '22-insecure-origin', before: insecure, prepare: async () => undefined },
+  {
+    name: '23-no-release',
+    prepare: async (page) => {
+      await takeFiles(page, [{ path: 'letter.txt', bytes: new TextEncoder().encode('Dear board') }]);
+      await page.getByRole('region', { name: 'Release' }).getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: '24-port-in-use',
+    fault: 'busy',
+    prepare: async (page) => {
+      await takeDemoRelease(page);
+      await useVirtualBoard(page);
+      await page.getByRole('region', { name: 'Board', exact: true }).getByRole('alert').waitFor();
+    },
+  },
+  {
+    name: '25-starting',
+    speed: 1,
+    prepare: async (page) => {
+      await takeFiles(page, makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS }));
+      await useVirtualBoard(page);
+      await connected(page);
+      await fillWifi(page);
+      await writeNow(page);
+      await page.getByText('watching it come up').waitFor();
+      await page.waitForTimeout(1500);
     },
   },
 ];

@@ -171,6 +171,21 @@ describe('the flash map', () => {
     });
     expect(size.width).toBeGreaterThan(1200);
     expect(size.height).toBeGreaterThan(250);
+    // What a picture does not bring along is drawn with a font of the system.
+    const drawn = await page.evaluate(async () => {
+      const source = new Promise<string>((resolve) => {
+        globalThis.Image = class extends Image {
+          override decode(): Promise<void> {
+            resolve(decodeURIComponent(this.src));
+            return super.decode();
+          }
+        };
+      });
+      const buttons = [...document.querySelectorAll('button')];
+      buttons.find(({ textContent }) => textContent.includes('Copy picture'))?.click();
+      return source;
+    });
+    expect(drawn.match(/font-family: '[^']+'; font-weight: 100 900; src: url\(data:font\/woff2/g)).toHaveLength(2);
     await page.evaluate(() => {
       navigator.clipboard.write = () => Promise.reject(new DOMException('closed', 'NotAllowedError'));
     });

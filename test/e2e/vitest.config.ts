@@ -9,6 +9,8 @@ export default defineConfig({
     // A browser on a busy machine may once be too slow for a step; what is broken fails three times.
     retry: 2,
     hookTimeout: 60_000,
+    // Pages wait for their boards most of the time; more of them would only be in each other's way.
+    maxConcurrency: 3,
     fileParallelism: false,
   },
 });

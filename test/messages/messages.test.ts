@@ -4,7 +4,7 @@ import { FormatError } from '#formats/format-error.ts';
 import { DEVICE_MESSAGES } from '#messages/device-messages.ts';
 import { errorMessage, isAbort } from '#messages/error-message.ts';
 import { itemText } from '#messages/plan-messages.ts';
-import { addressText, bytesText, revisionText } from '#messages/units.ts';
+import { addressText, bytesText, countText, revisionText } from '#messages/units.ts';
 import { WorkflowError } from '#workflows/workflow-error.ts';
 
 test.each([
@@ -23,6 +23,14 @@ test.each([
 
 test('addresses and revisions read as the field writes them', () => {
   expect([addressText(0x9000), revisionText(301), revisionText(4)]).toEqual(['0x9000', 'v3.1', 'v0.4']);
+});
+
+test('one is one, and more are many', () => {
+  expect([countText(1, 'setting'), countText(0, 'setting'), countText(2, 'entry', 'entries')]).toEqual([
+    '1 setting',
+    '0 settings',
+    '2 entries',
+  ]);
 });
 
 describe('every device error', () => {
@@ -46,6 +54,10 @@ test('a mistake in an input names file, line, column and offset', () => {
   const { what, code } = errorMessage(new FormatError('partition-bad-number', 'Not a number', { place }));
   expect(what).toBe('table.csv, line 3, column 7: Not a number.');
   expect(code).toBe('partition-bad-number');
+  const named = new FormatError('release-unknown', 'letter.txt is a text file', {
+    place: { file: 'build/letter.txt' },
+  });
+  expect(errorMessage(named).what).toBe('letter.txt is a text file.');
   expect(errorMessage(new FormatError('image-bad-magic', 'No image', { place: { offset: 32 } })).what).toContain(
     '0x20',
   );

@@ -1,18 +1,17 @@
 /** The Provision screen as a user meets it: a build folder, the Wi-Fi, a real port of the browser, one button. */
 import { type FastifyInstance } from 'fastify';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStation } from '../../src/station/server.ts';
+import { builtPage } from './built-page.ts';
 import { flashAfter } from './flash-after.ts';
 import { startRigIfPossible } from './serial-rig.ts';
 import { VirtualBoard } from './virtual-board.ts';
 
-const ROOT = join(import.meta.dirname, '..', '..');
-const FIXTURES = join(ROOT, 'test', 'fixtures', 'release');
+const FIXTURES = join(import.meta.dirname, '..', 'fixtures', 'release');
 const RELEASES = { esp32: join(FIXTURES, 'idf-build'), esp32s3: join(FIXTURES, 'web-tools') };
 const { rig, hindrance } = await startRigIfPossible();
 
@@ -20,20 +19,6 @@ let folder: string;
 let station: FastifyInstance;
 let context: BrowserContext;
 let origin: string;
-
-/** The built page: that of `TWOSTEP_PAGE`, else a fresh one. */
-function builtPage(): string {
-  const built = process.env['TWOSTEP_PAGE'];
-  if (built !== undefined) return built;
-  const vite = join(ROOT, 'node_modules', '.bin', 'vite');
-  // With the test runner's own it would become another build than the one that is published.
-  const mine = (name: string): boolean => !/^(VITEST|NODE_ENV|MODE|DEV|PROD|SSR|BASE_URL)/.test(name);
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => mine(name)));
-  const args = ['build', '--outDir', folder, '--emptyOutDir', '--logLevel', 'error'];
-  const { status, stderr } = spawnSync(vite, args, { cwd: ROOT, env, encoding: 'utf8' });
-  if (status !== 0) throw new Error(`vite build ended with ${status}: ${stderr}`);
-  return folder;
-}
 
 /** What the page says that it writes; offered to tests with `?demoSpeed`. */
 const plannedWrites = (page: Page): Promise<{ offset: number; data: Uint8Array }[]> =>
@@ -47,7 +32,7 @@ const plannedWrites = (page: Page): Promise<{ offset: number; data: Uint8Array }
 describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not here: ${hindrance ?? ''})`, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'twostep-serial-screen-'));
-    station = await createStation({ pageFolder: builtPage() });
+    station = await createStation({ pageFolder: builtPage(folder) });
     origin = await station.listen({ host: '127.0.0.1', port: 0 });
     context = await rig!.launch(origin);
   });

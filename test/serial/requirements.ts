@@ -41,6 +41,16 @@ function canInstall(): boolean {
   return /^ID(_LIKE)?=.*(debian|ubuntu)/m.test(readFileSync('/etc/os-release', 'utf8'));
 }
 
+/** Installs packages of Debian, where that can be done. */
+function install(packages: readonly string[]): void {
+  if (!canInstall()) return;
+  console.log(`Installing with apt-get: ${packages.join(', ')}.`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
+    spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 'inherit'], env });
+  }
+}
+
 /** Whether `compiler` has the headers of the C library too. */
 function compiles(compiler: string): boolean {
   const { status } = spawnSync(compiler, ['-fsyntax-only', '-x', 'c', '-'], { input: '#include <stdio.h>\n' });
@@ -55,15 +65,9 @@ function compiles(compiler: string): boolean {
 function findCompiler(): string {
   const found = programOf(COMPILERS);
   if (found !== undefined && compiles(found)) return found;
-  if (canInstall()) {
-    console.log('No C compiler found: installing the packages gcc and libc6-dev with apt-get.');
-    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-    for (const args of [['update'], ['install', '-y', '--no-install-recommends', 'gcc', 'libc6-dev']]) {
-      spawnSync('apt-get', ['-qq', ...args], { stdio: ['ignore', 'ignore', 'inherit'], env });
-    }
-    const fresh = programOf(COMPILERS);
-    if (fresh !== undefined && compiles(fresh)) return fresh;
-  }
+  install(['gcc', 'libc6-dev']);
+  const fresh = programOf(COMPILERS);
+  if (fresh !== undefined && compiles(fresh)) return fresh;
   throw new RigHindrance('no C compiler');
 }
 
@@ -104,4 +108,26 @@ export function findRigTools(): RigTools {
     throw new RigHindrance('only Linux has pseudo-terminals that pass for serial ports');
   const namespace = findNamespace();
   return { ...namespace, ...findRigBrowser(), compiler: findCompiler() };
+}
+
+/** What an X display without a screen, and a hand at its keyboard, are made of. */
+export interface ScreenTools {
+  /** Path of Xvfb. */
+  server: string;
+  /** Path of xdotool. */
+  hand: string;
+}
+
+/**
+ * Installed ones, else (Debian or Ubuntu as root) newly installed ones.
+ *
+ * @throws {RigHindrance} when one is missing.
+ */
+export function findScreenTools(): ScreenTools {
+  const found = (): (string | undefined)[] => [programOf(['Xvfb']), programOf(['xdotool'])];
+  if (found().includes(undefined)) install(['xvfb', 'xdotool']);
+  const [server, hand] = found();
+  if (server === undefined) throw new RigHindrance('no Xvfb');
+  if (hand === undefined) throw new RigHindrance('no xdotool');
+  return { server, hand };
 }

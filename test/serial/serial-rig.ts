@@ -12,7 +12,6 @@ import { findRigTools, RigHindrance, type RigTools } from './requirements.ts';
 const NATIVE = join(import.meta.dirname, 'native');
 
 const ARGUMENTS = [
-  '--headless',
   '--remote-debugging-port=0',
   '--no-sandbox',
   '--disable-gpu',
@@ -25,6 +24,13 @@ const ARGUMENTS = [
   '--no-first-run',
   '--password-store=basic',
 ];
+
+interface BrowserStart {
+  /** Origins whose pages may use every port. */
+  allowed: string[];
+  args: string[];
+  env?: NodeJS.ProcessEnv;
+}
 
 export class SerialRig {
   /** Holds lines and what is laid over the machine's own files; outside of the namespace it is an ordinary folder. */
@@ -56,14 +62,24 @@ export class SerialRig {
    * and not by playwright, which makes every page believe that it is seen and has the focus.
    */
   async launch(origin: string): Promise<BrowserContext> {
-    writeFileSync(this.#policy, JSON.stringify({ SerialAllowAllPortsForUrls: [origin] }));
+    return this.#start({ allowed: [origin], args: ['--headless'] });
+  }
+
+  /** The same with windows on the X display of that name, and no port that a page may use without asking. */
+  async launchOn(display: string): Promise<BrowserContext> {
+    return this.#start({ allowed: [], args: ['--ozone-platform=x11'], env: { DISPLAY: display } });
+  }
+
+  async #start({ allowed, args, env }: BrowserStart): Promise<BrowserContext> {
+    writeFileSync(this.#policy, JSON.stringify({ SerialAllowAllPortsForUrls: allowed }));
     const profile = join(this.folder, `profile-${this.#browsers.length}`);
     const program = join(this.folder, 'browser');
-    const process = spawn(program, [...ARGUMENTS, `--user-data-dir=${profile}`, 'about:blank'], {
+    const browserProcess = spawn(program, [...ARGUMENTS, ...args, `--user-data-dir=${profile}`, 'about:blank'], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, ...env },
     });
-    const browser = await chromium.connectOverCDP(await debuggerOf(process), { noDefaults: true });
-    this.#browsers.push({ browser, process });
+    const browser = await chromium.connectOverCDP(await debuggerOf(browserProcess), { noDefaults: true });
+    this.#browsers.push({ browser, process: browserProcess });
     const [context] = browser.contexts();
     if (!context) throw new Error('The browser has no context');
     return context;

@@ -104,14 +104,14 @@ describe.skipIf(!rig)(rig ? 'real Web Serial' : `real Web Serial (not here: ${hi
   });
 
   test.concurrent.each([
-    ['esp32', CP2102],
-    ['esp32s3', CH340],
-    ['esp32c3', FT232],
-  ] as const)('an %s comes up with the flash that was planned, beside the others', async (chip, usb) =>
+    ['esp32', CP2102, 921_600],
+    ['esp32s3', CH340, 921_600],
+    ['esp32c3', FT232, 3_000_000],
+  ] as const)('an %s comes up with the flash that was planned, beside the others', async (chip, usb, baud) =>
     onBoard({ chip, usb }, async (board) => {
       const job = { name: chip, files: RELEASES[chip], data: payload(60_000, 'voices'), wifi: WIFI };
       const outcome = await provision(usb, job);
-      expect(outcome).toMatchObject({ chip, baud: 921_600, verdict: { address: '192.168.1.57' } });
+      expect(outcome).toMatchObject({ chip, baud, verdict: { address: '192.168.1.57' } });
       await expectWritten(board, outcome);
     }),
   );

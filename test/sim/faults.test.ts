@@ -17,6 +17,17 @@ describe('faults on the line', () => {
     expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 7, 8, 9]);
   });
 
+  test('double bytes', () => {
+    const faults = new FaultInjector([{ kind: 'double', direction: 'to-host', at: 3, count: 2 }]);
+    expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 3, 4, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  test('hold bytes back', () => {
+    const faults = new FaultInjector([{ kind: 'stall', direction: 'to-host', at: 3, ms: 700 }]);
+    expect(faults.pass('to-host', ten)).toEqual({ bytes: ten, stallMs: 700 });
+    expect(faults.pass('to-host', ten)).toEqual({ bytes: ten });
+  });
+
   test('happen together in one piece, each at its own place', () => {
     const faults = new FaultInjector([
       { kind: 'drop', direction: 'to-host', at: 1, count: 2 },
@@ -39,6 +50,19 @@ test('a power cut hits one flash operation', () => {
   expect([faults.operation(), faults.operation(), faults.operation()]).toEqual([undefined, 0.25, undefined]);
 });
 
+test('faults that are still to come are counted, bad sectors are there already', () => {
+  const faults = new FaultInjector([
+    { kind: 'flip', direction: 'to-device', at: 3, bit: 0 },
+    { kind: 'power-cut', operation: 0, share: 0.5 },
+    { kind: 'bad-sector', sector: 1 },
+  ]);
+  expect(faults.pending).toBe(2);
+  faults.pass('to-device', ten);
+  expect(faults.pending).toBe(1);
+  faults.operation();
+  expect(faults.pending).toBe(0);
+});
+
 test('faults that have not happened can be taken back', () => {
   const faults = new FaultInjector([
     { kind: 'flip', direction: 'to-device', at: 2, bit: 0 },
@@ -47,6 +71,17 @@ test('faults that have not happened can be taken back', () => {
   faults.clear();
   expect([...faults.pass('to-device', ten).bytes]).toEqual([...ten]);
   expect(faults.operation()).toBeUndefined();
+});
+
+test('a fault that is added later is counted from then', () => {
+  const faults = new FaultInjector();
+  faults.pass('to-host', ten);
+  faults.operation();
+  faults.add({ kind: 'flip', direction: 'to-host', at: 3, bit: 0 });
+  faults.add({ kind: 'power-cut', operation: 1, share: 0.5 });
+  expect(faults.pending).toBe(2);
+  expect([...faults.pass('to-host', ten).bytes]).toEqual([0, 1, 2, 2, 4, 5, 6, 7, 8, 9]);
+  expect([faults.operation(), faults.operation()]).toEqual([undefined, 0.5]);
 });
 
 test('bad sectors are told', () => {

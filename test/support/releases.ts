@@ -33,11 +33,12 @@ export interface ReleaseShape {
 
 const chipOf = (name: VirtualChip): Chip => CHIPS.find((chip) => chip.name === name)!;
 
-export function bootloaderImage(chip: VirtualChip): Uint8Array {
+/** `codeSize`: bytes of its code. */
+export function bootloaderImage(chip: VirtualChip, codeSize = 0x1000): Uint8Array {
   const { bootRam, bootCode } = PLACES[chip];
   const segments = [
     [bootRam, 0x400],
-    [bootCode, 0x1000],
+    [bootCode, codeSize],
   ] as const;
   return standInImage({
     chipId: chipOf(chip).imageChipId,

@@ -8,14 +8,15 @@ import { DeviceError } from '#device/device-error.ts';
 import { type Port } from '#device/port.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { type CampaignPoint, POINT_KINDS, pointOf, runPoint } from '../campaign/campaign.ts';
-import { benchFor, BOARD_STATES, cleanRun, runProvisioning, SETTINGS } from '../campaign/provisioning.ts';
+import { BOARD_STATES, cleanRun } from '../campaign/area.ts';
+import { benchFor, PROVISIONING, runProvisioning, SETTINGS } from '../campaign/provisioning.ts';
 import { Bench } from '../device/support/bench.ts';
 import { VIRTUAL_CHIPS } from '../support/releases.ts';
 import { NVS_ROW } from './boards.ts';
 
 /** Seeds that give every kind of fault on every board equally often, and a few with several faults in one run. */
-const POINTS = await Promise.all(Array.from({ length: 126 }, (_, index) => pointOf(index)));
-const SEVERAL = await Promise.all(Array.from({ length: 28 }, (_, index) => pointOf(504 + index, { faults: 3 })));
+const POINTS = await Promise.all(Array.from({ length: 108 }, (_, index) => pointOf(index)));
+const SEVERAL = await Promise.all(Array.from({ length: 28 }, (_, index) => pointOf(540 + index, { faults: 3 })));
 /** Milliseconds of modelled time in which a pulled cable must be answered. */
 const ANSWER_MS = 2000;
 /** The last wait of a run: whether a silent boot loader's app stays up. What happens in there may come too late to matter. */
@@ -45,13 +46,13 @@ test('the points hold every kind of fault on every board, and a pulled cable is 
 });
 
 test.each(VIRTUAL_CHIPS)('a used %s has its settings still, after a run without faults', async (chip) => {
-  const { flash } = await cleanRun({ chip, state: 'used' });
+  const { flash } = await cleanRun(PROVISIONING, { chip, state: 'used' });
   const { entries } = decodeNvs(flash.subarray(NVS_ROW.offset, NVS_ROW.offset + NVS_ROW.size));
   expect(entries).toEqual(expect.arrayContaining(SETTINGS));
 });
 
 test.each(VIRTUAL_CHIPS)('a cable pulled from an %s is told within two seconds, at any time', async (chip) => {
-  const { time } = await cleanRun({ chip, state: 'new' });
+  const { time } = await cleanRun(PROVISIONING, { chip, state: 'new' });
   for (let point = 1; point <= 8; point++) {
     const bench = await benchFor({ chip, state: 'new' });
     await bench.clock.run(async () => {

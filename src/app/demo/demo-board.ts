@@ -66,6 +66,16 @@ export class DemoBoard implements PortSource {
     return (await this.#call({ kind: 'snapshot' })) as Uint8Array;
   }
 
+  /** How many of its faults have not happened yet. */
+  /** Something goes wrong from now on; see demo-faults.ts. */
+  async addFault(fault: string): Promise<void> {
+    await this.#call({ kind: 'fault', fault });
+  }
+
+  async pendingFaults(): Promise<number> {
+    return (await this.#call({ kind: 'pending-faults' })) as number;
+  }
+
   #call(call: DemoCall): Promise<unknown> {
     const id = this.#lastId++;
     return new Promise((resolve, reject) => {

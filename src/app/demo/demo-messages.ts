@@ -13,6 +13,10 @@ export interface DemoSettings {
   speed: number;
   /** See demo-faults.ts. */
   fault?: string;
+  /** Bytes of flash; as boards of the chip usually have unless told. */
+  flashSize?: number;
+  /** What lies in its flash before anybody writes to it. */
+  contents?: readonly { offset: number; bytes: Uint8Array }[];
 }
 
 /** What hands can do at the virtual board. `blank`: another board of the kind, with nothing in its flash. */
@@ -23,6 +27,9 @@ export type DemoCall =
   | { kind: 'start'; settings: DemoSettings }
   | { kind: 'action'; action: DemoAction }
   | { kind: 'snapshot' }
+  | { kind: 'pending-faults' }
+  /** Something goes wrong from now on, its number counted from now; see demo-faults.ts. */
+  | { kind: 'fault'; fault: string }
   | { kind: 'open'; port: number; options: { baudRate: number; bufferSize?: number } }
   | { kind: 'close'; port: number }
   | {

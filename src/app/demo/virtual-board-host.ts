@@ -68,6 +68,11 @@ class VirtualBoardHost {
         return this.#act(call.action);
       case 'snapshot':
         return this.#board?.snapshot();
+      case 'fault':
+        for (const fault of demoFaults(call.fault).faults) this.#board?.faults.add(fault);
+        return undefined;
+      case 'pending-faults':
+        return this.#board?.faults.pending;
       case 'open':
         await this.#port(call.port).open(call.options);
         return this.#takeStreams(call.port);
@@ -81,14 +86,18 @@ class VirtualBoardHost {
     }
   }
 
-  #placeBoard({ chip, fault }: DemoSettings): void {
+  #placeBoard({ chip, fault, flashSize = BOARDS[chip].flashSize, contents = [] }: DemoSettings): void {
     const clock = this.#clock;
     if (!clock) return;
-    const { faults, cut, openFault } = demoFaults(fault);
+    const { faults, cut, efuses, openFault } = demoFaults(fault);
+    const flash = new Uint8Array(flashSize).fill(0xff);
+    for (const { offset, bytes } of contents) flash.set(bytes, offset);
     const board = new VirtualEsp32({
       chip,
       clock,
-      ...BOARDS[chip],
+      wiring: BOARDS[chip].wiring,
+      flash,
+      efuses,
       cut,
       faults: new FaultInjector(faults),
       network: { accessPoint: DEMO_NETWORK },

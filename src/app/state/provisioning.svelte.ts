@@ -118,6 +118,12 @@ export class Provisioning {
     if (port) await this.#connect({ port, source: demo, virtual: true });
   }
 
+  /** Takes that virtual board in place of the one that is there. */
+  takeDemo(demo: DemoBoard): void {
+    this.demo = demo;
+    this.demoChip = demo.chip;
+  }
+
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
     await this.connection.disconnect();
@@ -128,6 +134,7 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
+    if (job.running) return;
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({

@@ -119,7 +119,7 @@ describe('small parts', () => {
     render(TextField, { label: 'Password', value: 'secret', secret: true, error: 'Too short' });
     const field = screen.getByLabelText('Password');
     expect(field.getAttribute('type')).toBe('password');
-    expect(field.getAttribute('autocomplete')).toBe('off');
+    expect(field.getAttribute('autocomplete')).toBe('one-time-code');
     expect(field.getAttribute('aria-invalid')).toBe('true');
     expect(document.getElementById(field.getAttribute('aria-describedby')!)!.textContent).toContain('Too short');
     await fireEvent.click(screen.getByRole('button', { name: 'Show password' }));

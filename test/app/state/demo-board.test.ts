@@ -63,6 +63,25 @@ test.each([
   await expect(connect(demoBoard({ fault }))).rejects.toMatchObject({ code });
 });
 
+test.each([
+  ['esp32', 'secure-boot', { secureBoot: 'v2' }],
+  ['esp32s3', 'flash-encryption', { flashEncryption: 'release' }],
+  ['esp32c3', 'secure-download', { secureDownload: true }],
+] as const)('an %s with %s says so', async (chip, fault, security) => {
+  const bootloader = await connect(demoBoard({ chip, fault }));
+  expect(bootloader.identity.security).toMatchObject(security);
+  await bootloader.close();
+});
+
+test('a board may have something in its flash, of another size, from the start', async () => {
+  const bytes = Uint8Array.of(1, 2, 3, 4);
+  const board = demoBoard({ flashSize: 0x20_0000, contents: [{ offset: 0x9000, bytes }] });
+  const bootloader = await connect(board);
+  expect(bootloader.identity.flashSize).toBe(0x20_0000);
+  expect(await bootloader.read(0x9000, 4)).toEqual(bytes);
+  await bootloader.close();
+});
+
 test('held by its boot button, a board without reset lines listens', async () => {
   const board = demoBoard({ fault: 'no-reset' });
   await board.list();

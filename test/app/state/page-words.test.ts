@@ -22,6 +22,14 @@ test('every option that the catalogue names has words for the page', () => {
   for (const text of withOptions) expect(pageText(text), text).not.toMatch(/--[a-z]/);
 });
 
+test('the lines of the console are a log of their own on the page', () => {
+  const told = texts
+    .map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+    .filter((text) => text.includes('console lines'));
+  expect(told.length).toBeGreaterThan(2);
+  for (const text of told) expect(pageText(text)).toMatch(/boot log below(?! say )/);
+});
+
 test.each(Object.keys(DEVICE_MESSAGES) as (keyof typeof DEVICE_MESSAGES)[])(
   '%s is said without command lines',
   (code) => {

@@ -1,5 +1,6 @@
 import { gainText, noticesAt, rateText, secondsText, verdictText } from '#app/screens/Provision/plan-words.ts';
 import { bridgeName } from '#app/ports/bridge-names.ts';
+import { portHint } from '#app/ports/port-hints.ts';
 import { serialAbility, systemOf } from '#app/ports/browser-abilities.ts';
 import { planProvision } from '#workflows/provision-plan.ts';
 import { expect, test } from 'vitest';
@@ -71,4 +72,14 @@ test('systems are told apart', () => {
     ios: '(iPhone; CPU iPhone OS 18 like Mac OS X)',
   };
   for (const [system, userAgent] of Object.entries(agents)) expect(systemOf({ userAgent })).toBe(system);
+});
+
+test('a port that does not open is explained for the operating system, one that was pulled needs no such words', () => {
+  const hints = (['windows', 'mac', 'linux', 'chromeos'] as const).map((system) =>
+    portHint('port-in-use-or-missing', system),
+  );
+  expect(new Set(hints.filter((hint) => hint !== undefined)).size).toBe(4);
+  expect(portHint('port-in-use-or-missing', 'linux')).toContain('dialout');
+  expect(portHint('port-no-permission', 'other')).toContain('chrome://');
+  expect(portHint('port-lost', 'linux')).toBeUndefined();
 });

@@ -141,6 +141,19 @@ test('a cancelled run says so, leaves the port free, and can be run again', asyn
   });
 });
 
+test('a second press while a run goes on changes nothing', async () => {
+  await onScene({}, async (scene) => {
+    const { flow } = scene;
+    await ready(scene);
+    const run = flow.write();
+    await flow.write();
+    expect(flow.connection.status).toBe('working');
+    await run;
+    expect(flow.job.status).toBe('done');
+    expect(asPlanned(scene)).toBe(true);
+  });
+});
+
 test('another board on the same port is not written', async () => {
   await onScene({ faults: [{ kind: 'unplug', direction: 'to-device', at: 120_000 }] }, async (scene) => {
     const { flow, bench } = scene;

@@ -1,7 +1,10 @@
 /** The Provision screen in a real Chromium, with the virtual board in the page. Used by its tests and by the screenshots. */
 import { type FastifyInstance } from 'fastify';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { fileURLToPath } from 'node:url';
+import { type DemoHandle } from '#app/demo/demo-handle.ts';
+import { type DemoChip, type DemoSettings } from '#app/demo/demo-messages.ts';
+import { type ReleaseFile } from '#formats/release/release.ts';
 import { createStation } from '../../../src/station/server.ts';
 import { findBrowser } from '../../support/browser.ts';
 
@@ -41,13 +44,21 @@ export async function startRig(): Promise<Rig> {
   return { browser, address, close };
 }
 
-/** The screen, ready. What the page complains about is collected in `troubles`. */
+/** The screen in a context of its own, ready. What the page complains about is collected in `troubles`. */
 export async function openProvision(
   { browser, address }: Rig,
-  { speed = 20, fault, context = {}, before }: OpenOptions = {},
+  { context = {}, ...options }: OpenOptions = {},
 ): Promise<{ page: Page; troubles: string[] }> {
-  const opened = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...context });
-  const page = await opened.newPage();
+  return openIn(await browser.newContext({ viewport: { width: 1440, height: 900 }, ...context }), address, options);
+}
+
+/** The screen as one more page of the context. */
+export async function openIn(
+  context: BrowserContext,
+  address: string,
+  { speed = 20, fault, before }: Omit<OpenOptions, 'context'> = {},
+): Promise<{ page: Page; troubles: string[] }> {
+  const page = await context.newPage();
   const troubles: string[] = [];
   page.on('console', (message) => {
     if (message.type() === 'error' || message.type() === 'warning') troubles.push(message.text());
@@ -92,25 +103,54 @@ export async function coloursSettled(page: Page): Promise<void> {
     const frame = (): Promise<unknown> => new Promise((done) => requestAnimationFrame(done));
     for (let quiet = 0; quiet < 3; quiet++) {
       await frame();
-      if (document.getAnimations().some((animation) => animation instanceof CSSTransition)) quiet = 0;
+      const changes = document.getAnimations().filter((animation) => animation instanceof CSSTransition);
+      // Widths change as long as a run goes on; in what is folded away, changes stay listed when they are over.
+      const goesOn = ({ transitionProperty, playState }: CSSTransition): boolean =>
+        transitionProperty !== 'width' && playState === 'running';
+      if (changes.some(goesOn)) quiet = 0;
     }
   });
 }
 
+/** Gives files as the picker for files does, also such as lie in folders. */
+export async function takeFiles(page: Page, files: readonly ReleaseFile[], pick = 'files'): Promise<void> {
+  await page
+    .locator(`input[data-pick=${pick}]`)
+    .setInputFiles(files.map(({ path, bytes }) => ({ name: path, mimeType: '', buffer: Buffer.from(bytes) })));
+}
+
+export interface PlacedBoard {
+  chip?: DemoChip;
+  fault?: string;
+  flashSize?: number;
+  /** Bytes at offsets of its flash. */
+  contents?: Readonly<Record<number, Uint8Array>>;
+}
+
+/** Has the virtual board be one of this make. It is not connected. */
+export async function placeBoard(page: Page, { chip = 'esp32', contents = {}, ...more }: PlacedBoard): Promise<void> {
+  const filled = Object.entries(contents).map(([offset, bytes]) => ({ offset: Number(offset), bytes }));
+  await page.evaluate((board) => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.place(board), {
+    chip,
+    contents: filled,
+    ...more,
+  } satisfies Omit<DemoSettings, 'speed'>);
+}
+
+/** How many of the virtual board's faults have not happened yet. */
+export const addFault = (page: Page, fault: string): Promise<void> =>
+  page.evaluate((name) => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.addFault(name), fault);
+
+export const pendingFaults = (page: Page): Promise<number | undefined> =>
+  page.evaluate(() => (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.pendingFaults());
+
 /** Compares the virtual board's flash with every write of the plan. @returns labels of those that differ. */
 export async function differingWrites(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
-    const handle = (
-      globalThis as unknown as {
-        __twostepDemo: {
-          flash(): Promise<Uint8Array>;
-          plan(): { writes: { label: string; offset: number; data: Uint8Array; transient?: boolean }[] };
-        };
-      }
-    ).__twostepDemo;
+    const handle = (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo;
     const flash = await handle.flash();
-    const writes = handle.plan().writes.filter(({ transient }) => !transient);
-    if (writes.length === 0) return ['nothing was planned'];
+    const writes = handle.plan()?.writes.filter(({ transient }) => !transient) ?? [];
+    if (!flash || writes.length === 0) return ['nothing was planned'];
     return writes
       .filter(({ data, offset }) => data.some((byte, index) => flash[offset + index] !== byte))
       .map(({ label }) => label);

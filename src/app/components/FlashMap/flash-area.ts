@@ -10,6 +10,8 @@ export type AreaState =
   | 'planned'
   /** Is being written; see `done`. */
   | 'writing'
+  /** The run ended in the middle of it. */
+  | 'stopped'
   /** All bytes acknowledged, not compared yet. */
   | 'written'
   /** The board's own digest is the expected one. */
@@ -32,7 +34,7 @@ export interface FlashArea {
   /** Bytes at its start that hold something, where that is less than `size`. */
   used?: number | undefined;
   state?: AreaState | undefined;
-  /** Share of `used` that is written, 0 to 1, while `writing`. */
+  /** Share of `used` that is written, 0 to 1, while `writing` or when `stopped`. */
   done?: number | undefined;
   /** What lies in it, in a few words: `voice-box 2.4.0`. */
   detail?: string | undefined;
@@ -52,6 +54,7 @@ export const STATE_WORDS: Readonly<Record<AreaState, string>> = {
   kept: 'kept',
   planned: 'to be written',
   writing: 'being written',
+  stopped: 'half-written',
   written: 'written',
   verified: 'verified',
   lost: 'will be lost',
@@ -59,12 +62,14 @@ export const STATE_WORDS: Readonly<Record<AreaState, string>> = {
   damaged: 'damaged',
 };
 
+/** Only a part of the bytes is there. */
+export const isPartial = (state: AreaState | undefined): boolean => state === 'writing' || state === 'stopped';
+
 /** The state with its share: `being written, 40 %`; empty without a state. */
 export function stateText({ state, done }: FlashArea): string {
   if (!state) return '';
-  return state === 'writing' && done !== undefined
-    ? `${STATE_WORDS.writing}, ${Math.floor(done * 100)} %`
-    : STATE_WORDS[state];
+  const share = done !== undefined && isPartial(state) ? `, ${Math.floor(done * 100)} %` : '';
+  return STATE_WORDS[state] + share;
 }
 
 /** `1.31 MiB of 3.94 MiB`, or the size alone. */

@@ -1,4 +1,6 @@
 /** The flash map as a PNG picture: with its title above and the legend below, as it stands in the page's colours. */
+import inter from '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?url';
+import mono from '@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2?url';
 import { type FlashArea, ROLE_WORDS, sizeText, stateText } from './flash-area.ts';
 
 export interface PictureOptions {
@@ -27,6 +29,12 @@ const STYLES = [
   'font-weight',
   'font-family',
 ];
+
+/** The page's fonts: a picture does not see them, so it carries them along. */
+const FONTS = [
+  ['Inter Variable', inter],
+  ['JetBrains Mono Variable', mono],
+] as const;
 
 /**
  * Puts the picture into the clipboard; where the browser does not allow that, saves it as a file.
@@ -102,10 +110,22 @@ async function imageOf(map: SVGSVGElement): Promise<HTMLImageElement> {
   }
   for (const ring of copy.querySelectorAll('.ring, .hit')) ring.remove();
   copy.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
+  const style = document.createElementNS('http://www.w3.org/2000/svg', 'style');
+  style.textContent = (await Promise.all(FONTS.map(([family, url]) => fontFace(family, url)))).join('\n');
+  copy.prepend(style);
   const image = new Image();
   image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(new XMLSerializer().serializeToString(copy))}`;
   await image.decode();
   return image;
+}
+
+/** A rule that holds the font itself; an empty one where it cannot be loaded: then the system's serves. */
+async function fontFace(family: string, url: string): Promise<string> {
+  const response = await fetch(url).catch(() => undefined);
+  if (!response?.ok) return '';
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join('');
+  return `@font-face { font-family: '${family}'; font-weight: 100 900; src: url(data:font/woff2;base64,${btoa(text)}) }`;
 }
 
 /** A token's colour as the page shows it now; the token itself may still hold both themes. */

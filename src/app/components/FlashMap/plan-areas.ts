@@ -6,6 +6,7 @@ import {
   PARTITION_TABLE_SECTOR,
   PartitionType,
 } from '#formats/partition-table.ts';
+import { countText } from '#messages/units.ts';
 import { type BoardState, isLocked, type SlotState } from '#workflows/board-state.ts';
 import { type BoardItem, type FlashPlan, type FlashWrite } from '#workflows/flash-plan.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
@@ -18,6 +19,8 @@ export interface RunProgress {
   done: number;
   /** The run has ended well: everything was compared. */
   finished?: boolean | undefined;
+  /** The run has ended before that. */
+  stopped?: boolean | undefined;
 }
 
 type Place = Pick<FlashArea, 'id' | 'label' | 'role' | 'offset' | 'size' | 'detail'>;
@@ -30,7 +33,7 @@ export function areasOfPlan(plan: FlashPlan, progress?: RunProgress): FlashArea[
     const inside = plan.writes
       .map((write, index) => ({ write, state: states[index] ?? PLANNED }))
       .filter(({ write }) => !write.transient && within(write, place));
-    if (inside.length > 0) return { ...place, ...written(place, inside) };
+    if (inside.length > 0) return { ...place, ...written(place, inside, progress?.stopped ? 'stopped' : 'writing') };
     const kept = plan.kept.find((item) => overlaps(item, place));
     if (kept) return { ...place, state: 'kept', detail: place.detail ?? itemDetail(kept) };
     return { ...place, used: 0 };
@@ -90,6 +93,7 @@ function writeStates(plan: FlashPlan, progress: RunProgress | undefined): WriteS
 function written(
   place: Place,
   inside: readonly { write: FlashWrite; state: WriteState }[],
+  partial: 'writing' | 'stopped',
 ): Pick<FlashArea, 'used' | 'state' | 'done' | 'detail'> {
   const bytes = inside.reduce((sum, { write }) => sum + write.data.length, 0);
   const done = inside.reduce((sum, { write, state }) => sum + write.data.length * state.done, 0) / Math.max(1, bytes);
@@ -103,8 +107,8 @@ function written(
       ? 'verified'
       : states.every((one) => one === 'written' || one === 'verified')
         ? 'written'
-        : 'writing';
-  return { used, state, ...(state === 'writing' && { done }) };
+        : partial;
+  return { used, state, ...(state === partial && { done }) };
 }
 
 /** Places of the table that is in force afterwards; without one, what is written stands for itself. */
@@ -151,10 +155,10 @@ function boardArea(partition: Partition, board: BoardState): FlashArea {
   const nvs = [board.nvs, ...board.moreNvs].find((state) => state?.partition === partition);
   if (nvs) {
     const count = nvs.decoded.entries.length;
-    return { ...place, detail: count === 0 ? 'no settings' : count === 1 ? '1 setting' : `${count} settings` };
+    return { ...place, detail: count === 0 ? 'no settings' : countText(count, 'setting') };
   }
   if (isOtadata(partition) || board.filled.includes(partition)) return place;
-  return { ...place, used: 0, detail: 'blank' };
+  return { ...place, used: 0 };
 }
 
 function slotContent({ partition, content, description, tag }: SlotState): Partial<FlashArea> {
@@ -164,7 +168,7 @@ function slotContent({ partition, content, description, tag }: SlotState): Parti
     case 'data':
       return { role: 'data', label: slotLabel(partition, 'data'), ...(tag && { detail: `data ${tag}` }) };
     case 'blank':
-      return { used: 0, label: slotLabel(partition, ''), detail: 'blank' };
+      return { used: 0, label: slotLabel(partition, '') };
     case 'unknown':
       return { role: 'other', label: slotLabel(partition, ''), detail: 'not recognised' };
   }
@@ -177,7 +181,7 @@ function itemDetail({ content, values }: BoardItem): string | undefined {
   const text = (name: string): string => String(values[name] ?? '');
   if (content === 'app') return `${text('project')} ${text('version')}`.trim() || undefined;
   if (content === 'data' && text('tag')) return `data ${text('tag')}`;
-  if (content === 'settings') return text('count') === '1' ? '1 setting' : `${text('count')} settings`;
+  if (content === 'settings') return countText(Number(values['count'] ?? 0), 'setting');
   return undefined;
 }
 

@@ -4,6 +4,8 @@ import { type NextStep } from '../../state/provisioning.svelte.ts';
 
 export interface NextFacts {
   ability: SerialAbility;
+  /** The virtual board was the last one. */
+  virtual: boolean;
   /** Ports that the page may use already. */
   knownPorts: number;
   objections: number;
@@ -16,7 +18,7 @@ export interface NextFacts {
 }
 
 export function nextWords(step: NextStep, facts: NextFacts): { label: string; hint: string } {
-  const { ability, knownPorts, objections, present, touched, connecting } = facts;
+  const { ability, virtual, knownPorts, objections, present, touched, connecting } = facts;
   switch (step) {
     case 'choose':
       return {
@@ -25,6 +27,7 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
       };
     case 'connect':
       if (connecting) return { label: 'Connecting', hint: 'The board is brought into its loader and asked who it is.' };
+      if (virtual) return { label: 'Connect', hint: 'To the virtual board, which is plugged in again.' };
       if (ability !== 'ready')
         return { label: 'Use the virtual board', hint: 'It does all that a real one does, in this page.' };
       return knownPorts === 1

@@ -28,6 +28,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/--baud 115200/g, 'speed 115200 under More'],
   [/Say it with --flash-size, such as 4MB/g, 'Choose it under More'],
   [/Look at its security state with identify: in/g, 'In'],
+  [/console lines above say/g, 'boot log below says'],
+  [/console lines above/g, 'boot log below'],
   [/running the same command again finishes it/g, 'writing again finishes it'],
   [/[Rr]un the same again/g, 'write again'],
   [/with the command that led to it/g, 'with what led to it'],
