@@ -9,15 +9,16 @@ import { boardHints } from '#workflows/board-hints.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { type HeaderWish } from '#workflows/bootloader-plan.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
-import { compareWithFlash, EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
-import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
+import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
+import { type FlashPlan } from '#workflows/flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import { type WifiWish } from '#workflows/nvs-plan.ts';
 import { type Orientation } from '#workflows/roles.ts';
 import { type TableWish } from '#workflows/table-choice.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
-import { WorkflowError } from '#workflows/workflow-error.ts';
+import { isRefusedWish, WorkflowError } from '#workflows/workflow-error.ts';
+import { comparePlan } from './compare-plan.ts';
 import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
@@ -56,32 +57,13 @@ export async function flashCommand(paths: string[], options: FlashOptions, conte
     const plan = planProvision(release, await readBoardState(board, board.identity, { signal, hints }), wishes);
     output.say('plan', planRecord(plan), planText(plan));
     const refused = plan.objections.length > 0;
-    const comparison = refused ? EVERYTHING : await compare(board, plan, { options, context });
+    const comparison = refused ? EVERYTHING : await comparePlan(board, plan, { full: options.full, context });
     if ((options.plan || refused) && options.after === 'reset') await leaveLoader(board, options, context);
     if (refused) throw new WorkflowError('plan-refused', 'There are objections to this plan');
     if (options.plan) return;
     const verdict = await runPlan(board, plan, { options, context, comparison });
     sayUp(verdict, { plan, mac: board.identity.mac }, context);
   });
-}
-
-/** What the flash holds already: that is not sent again. */
-async function compare(
-  board: Bootloader,
-  plan: FlashPlan,
-  { options, context: { output, signal } }: RunContext,
-): Promise<FlashComparison> {
-  if (options.full) return EVERYTHING;
-  const comparison = await compareWithFlash(board, plan, {
-    signal,
-    onProgress: ({ done, total }) => output.progress('compare', done, total),
-  });
-  const toSend = comparison.bytesToSend(plan);
-  const total = plannedBytes(plan);
-  const text =
-    toSend === 0 ? 'Nothing to send: the flash holds all of it' : `Sends ${bytesText(toSend)} of ${bytesText(total)}`;
-  output.say('compared', { toSend, total }, toSend === total ? undefined : text);
-  return comparison;
 }
 
 interface RunContext {
@@ -209,6 +191,4 @@ function headerWish(text: string): HeaderWish {
 
 /** Whether an error means that the input was refused: exit code 2. */
 export const isRefusal = (error: unknown): boolean =>
-  error instanceof InputError ||
-  error instanceof FormatError ||
-  (error instanceof WorkflowError && error.code === 'plan-refused');
+  error instanceof InputError || error instanceof FormatError || isRefusedWish(error);

@@ -4,6 +4,7 @@ import { errorMessage, isAbort } from '#messages/error-message.ts';
 import { Command, CommanderError, Option } from 'commander';
 import { createRequire } from 'node:module';
 import { type Readable } from 'node:stream';
+import { backupCommand, type BackupOptions, parseRange } from './backup-command.ts';
 import { type CommandContext } from './context.ts';
 import { addFileCommands } from './files/file-commands.ts';
 import { Refused } from './files/file-command.ts';
@@ -13,6 +14,7 @@ import { InputError } from './input-error.ts';
 import { EFUSE_NAMES } from './efuse-option.ts';
 import { createOutput, type OutputStreams } from './output.ts';
 import { PORT_FORMS } from './ports/port-name.ts';
+import { restoreCommand, type RestoreOptions } from './restore-command.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
 import { virtualCommand, type VirtualOptions } from './virtual-command.ts';
@@ -148,6 +150,39 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .addOption(noStub())
     .option('--json', 'one JSON object a line')
     .action((options: BoardOptions) => identifyCommand(options, context));
+
+  program
+    .command('backup')
+    .description('read the flash of a board, or parts of it, into a file; changes nothing on the board')
+    .requiredOption('--port <port>', PORT_FORMS)
+    .requiredOption('-o, --output <file>', 'the backup; until it is complete it is called FILE.part')
+    .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
+    .option('--range <offset:length...>', 'only these ranges, widened to whole sectors: 0x9000:16K', parseRange)
+    .option('--note <text...>', 'lines to be kept with it')
+    .option('--resume', 'go on with one that was broken off')
+    .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
+    .option('--baud <rate>', 'rate for the work, or auto', 'auto')
+    .addOption(before())
+    .addOption(noStub())
+    .option('--json', 'one JSON object a line')
+    .action((options: BackupOptions) => backupCommand(options, context));
+
+  program
+    .command('restore')
+    .description('write a backup, or partitions of it, back to a board: only what differs, and verified')
+    .argument('<backup>', 'a file of backup')
+    .option('--port <port>', PORT_FORMS)
+    .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
+    .option('--list', 'only show what is in the backup; needs no board')
+    .option('--plan', 'only show what would be written')
+    .option('--full', 'send everything, also what the flash holds already')
+    .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
+    .option('--baud <rate>', 'rate for the work, or auto', 'auto')
+    .addOption(before())
+    .addOption(noStub())
+    .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
+    .option('--json', 'one JSON object a line')
+    .action((path: string, options: RestoreOptions) => restoreCommand(path, options, context));
 
   program
     .command('virtual')

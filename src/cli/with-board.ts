@@ -1,4 +1,5 @@
 /** From `--port` to a connected board, and back to a closed port whatever happens. */
+import { type Clock } from '#clock.ts';
 import { Bootloader } from '#device/bootloader.ts';
 import { isDeviceError } from '#device/device-error.ts';
 import { type EntryMode } from '#device/reset.ts';
@@ -25,7 +26,7 @@ export interface BoardOptions {
 export async function withBoard(
   options: BoardOptions,
   context: CommandContext,
-  work: (board: Bootloader) => Promise<void>,
+  work: (board: Bootloader, clock: Clock) => Promise<void>,
 ): Promise<void> {
   const { signal, env, output } = context;
   const rateAndSize = baudAndSize(options);
@@ -47,7 +48,7 @@ export async function withBoard(
           const text = 'No stub runs on the board: the loader in ROM does the work, slowly';
           output.say('rom-loader', { baud: board.baud }, text);
         }
-        await work(board);
+        await work(board, place.clock);
       } finally {
         await board.close();
       }

@@ -4,16 +4,17 @@ import { FormatError } from '#formats/format-error.ts';
 import { WorkflowError, type WorkflowErrorCode } from '#workflows/workflow-error.ts';
 import { DEVICE_MESSAGES } from './device-messages.ts';
 import { type Message, type Values, valuesOf } from './message.ts';
-import { addressText } from './units.ts';
+import { addressText, bytesText } from './units.ts';
 
 export interface ErrorMessage extends Message {
   code: string;
 }
 
+const UNTOUCHED = 'Nothing on the board was changed.';
 const WRITTEN = 'The flash holds what the plan wrote, verified.';
 
 const WORKFLOW: Record<WorkflowErrorCode, (values: Values) => Message> = {
-  'plan-refused': () => ({ what: 'There are objections to this plan.', state: 'Nothing on the board was changed.' }),
+  'plan-refused': () => ({ what: 'There are objections to this plan.', state: UNTOUCHED }),
   'verify-failed': ({ n, t }) => ({
     what: `${t('label')} at ${addressText(n('offset'))} reads back different after all was written.`,
     state: 'The board is not fit for use.',
@@ -62,6 +63,31 @@ const WORKFLOW: Record<WorkflowErrorCode, (values: Values) => Message> = {
     state: WRITTEN,
     todo: 'Check the name, and that the network has 2.4 GHz; then run the same again.',
   }),
+  'partition-not-found': ({ t }) => ({
+    what: `There is no partition ${t('label')}.`,
+    state: UNTOUCHED,
+    todo: t('known') ? `There are: ${t('known')}.` : 'There is no partition table; name a range instead.',
+  }),
+  'range-beyond-flash': ({ n }) => ({
+    what: `The flash has ${bytesText(n('flashSize'))}; what was asked for ends at ${addressText(n('end'))}.`,
+    state: UNTOUCHED,
+    todo: 'Name a part that lies inside the flash.',
+  }),
+  'backup-other-board': ({ t }) => ({
+    what: `The backup that was begun is of ${t('backup')}, but ${t('board')} answers.`,
+    state: UNTOUCHED,
+    todo: 'Plug in the board that it was begun with, or begin anew in another file.',
+  }),
+  'backup-other-ranges': () => ({
+    what: 'The backup that was begun is of other parts of the flash.',
+    state: UNTOUCHED,
+    todo: 'Ask for the same parts as before, or begin anew in another file.',
+  }),
+  'backup-unstable': ({ n }) => ({
+    what: `The flash at ${addressText(n('offset'))} reads differently each time.`,
+    state: UNTOUCHED,
+    todo: 'Check the supply and what hangs on the pins of the flash, and try again with --baud 115200.',
+  }),
 };
 
 /** The message for anything that a workflow throws, but a user's abort. */
@@ -80,7 +106,7 @@ export function errorMessage(error: unknown): ErrorMessage {
     ].filter((part) => part !== undefined);
     return {
       what: `${place.length > 0 ? `${place.join(', ')}: ` : ''}${error.message}.`.replace(/\.\.$/, '.'),
-      state: 'Nothing on the board was changed.',
+      state: UNTOUCHED,
       code: error.code,
     };
   }

@@ -26,7 +26,7 @@ export const OBJECTIONS: Record<ObjectionCode, Text> = {
   }),
   'secure-boot': ({ t }) => ({
     what: `Secure boot ${t('version')} is on: this chip only starts signed code, and some writes would make it unusable for good.`,
-    todo: 'If the app is signed with the key of this board, say so with --signed: app, data and settings are written then, boot loader and table stay. Otherwise update the board over the network.',
+    todo: 'If the app of a release is signed with the key of this board, flash --signed writes it, with data and settings; boot loader and table stay. Otherwise update the board over the network.',
   }),
   'secure-boot-revokes': () => ({
     what: 'Secure boot is on, and one signature that is wrong makes this chip revoke a key for good.',
@@ -220,6 +220,8 @@ const REASONS: Record<FlashReason, string> = {
   'nvs-copy': 'safe copy while they are rewritten',
   'old-table-erased': 'erased: the new one is elsewhere',
   'data-packed': 'your data, packed',
+  'from-backup': 'from the backup',
+  'blank-in-backup': 'blank in the backup: erased',
 };
 
 const FATES: Record<BoardItem['why'], string> = {

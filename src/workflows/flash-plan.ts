@@ -39,7 +39,9 @@ export type FlashReason =
   | 'nvs-new'
   | 'nvs-copy'
   | 'old-table-erased'
-  | 'data-packed';
+  | 'data-packed'
+  | 'from-backup'
+  | 'blank-in-backup';
 
 /** Something that the board has now, and what becomes of it. */
 export interface BoardItem {
@@ -98,8 +100,16 @@ export interface PlanPart {
   warnings?: Warning[];
 }
 
+/** As much of a plan as is needed to carry it out. */
+export interface WritePlan {
+  writes: FlashWrite[];
+  /** Why it must not be. */
+  objections: readonly { code: string }[];
+}
+
 /** Bytes that a plan writes, headers and padding included. */
-export const plannedBytes = (plan: FlashPlan): number => plan.writes.reduce((sum, write) => sum + write.data.length, 0);
+export const plannedBytes = (plan: Pick<FlashPlan, 'writes'>): number =>
+  plan.writes.reduce((sum, write) => sum + write.data.length, 0);
 
 /** The sectors that a write erases, as `[first byte, byte after the last]`. */
 export function writtenRange({ offset, data }: Pick<FlashWrite, 'offset' | 'data'>): [start: number, end: number] {

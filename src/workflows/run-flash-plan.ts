@@ -4,7 +4,7 @@ import { type FlashMemory, type FlashRange, type JobOptions, type Progress } fro
 import { rangesLength } from '#device/flash-ranges.ts';
 import { hexAddress } from '#formats/bytes.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
-import { type FlashPlan, type FlashRole, type FlashWrite, plannedBytes } from './flash-plan.ts';
+import { type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
 
 /** What happens while a plan is carried out. */
@@ -43,7 +43,7 @@ const MENDINGS = 2;
  * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
  * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written, and no settings are lost.
  */
-export async function runFlashPlan(flash: FlashMemory, plan: FlashPlan, options: RunPlanOptions = {}): Promise<void> {
+export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options: RunPlanOptions = {}): Promise<void> {
   if (plan.objections.length > 0) {
     throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
   }
@@ -55,7 +55,7 @@ export async function runFlashPlan(flash: FlashMemory, plan: FlashPlan, options:
 
 async function comparisonFor(
   flash: FlashMemory,
-  plan: FlashPlan,
+  plan: WritePlan,
   { comparison, full, signal, onStep }: RunPlanOptions,
 ): Promise<FlashComparison> {
   if (full) return EVERYTHING;
@@ -66,7 +66,7 @@ async function comparisonFor(
 
 async function writeAll(
   flash: FlashMemory,
-  plan: FlashPlan,
+  plan: WritePlan,
   { comparison, signal, onStep, onProgress }: RunPlanOptions & { comparison: FlashComparison },
 ): Promise<void> {
   const total = plannedBytes(plan);
@@ -97,7 +97,7 @@ async function writeAll(
 
 async function verifyAll(
   flash: FlashMemory,
-  plan: FlashPlan,
+  plan: WritePlan,
   { signal, onStep, unchanged }: RunPlanOptions & { unchanged: boolean },
 ): Promise<void> {
   const lasting = plan.writes.filter(({ transient }) => !transient);

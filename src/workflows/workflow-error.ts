@@ -19,7 +19,29 @@ export type WorkflowErrorCode =
   /** The board is up, but the access point refused its password. */
   | 'wifi-refused-by-network'
   /** The board is up, but finds no access point of that name. */
-  | 'wifi-network-not-found';
+  | 'wifi-network-not-found'
+  /** No partition has the label that was asked for. */
+  | 'partition-not-found'
+  /** A range that was asked for is not inside the flash. */
+  | 'range-beyond-flash'
+  /** The backup that was begun is of another board than the one that answers. */
+  | 'backup-other-board'
+  /** The backup that was begun is of other parts of the flash than those asked for now. */
+  | 'backup-other-ranges'
+  /** What is read from the flash has another digest each time. */
+  | 'backup-unstable';
+
+/** Codes for what was asked and cannot be; nothing was touched. */
+const REFUSALS: ReadonlySet<WorkflowErrorCode> = new Set<WorkflowErrorCode>([
+  'plan-refused',
+  'partition-not-found',
+  'range-beyond-flash',
+  'backup-other-board',
+  'backup-other-ranges',
+]);
+
+/** Whether it is what was asked that stands in the way, not the board. */
+export const isRefusedWish = (error: unknown): boolean => error instanceof WorkflowError && REFUSALS.has(error.code);
 
 export class WorkflowError extends Error {
   override readonly name = 'WorkflowError';

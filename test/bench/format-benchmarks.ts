@@ -10,7 +10,7 @@ import { decodePartitionTable, encodePartitionTable } from '#formats/partition-t
 import { planProvision } from '#workflows/provision-plan.ts';
 import { appImage } from '../support/releases.ts';
 import { readBoard, releaseFiles, row, sample, TWO_SLOTS } from '../workflows/boards.ts';
-import { MIB } from './boards.ts';
+import { MIB } from './flash/images.ts';
 import { type Benchmark, type Effort, type Figure, figure, shortWork } from './measure.ts';
 
 const NVS_SIZE = 0x1_0000;

@@ -52,6 +52,15 @@ test('variables of the environment stand for what they hold', async () => {
   expect(JSON.parse(out)).toMatchObject({ entries: [{ label: 'nvs', offset: 0xa000 }] });
 });
 
+test('a table without its MD5 row is decoded with a warning, unless told that it has none', async () => {
+  const made = join(folder, 'table.bin');
+  await runCli(['partitions', 'encode', join(FIXTURES, 'seed.csv'), '--disable-md5sum', '-o', made]);
+  const plain = await runCli(['partitions', 'decode', made, '--json']);
+  expect(plain).toMatchObject({ code: 0, records: [{ md5Ok: false }] });
+  expect(plain.err).toContain('partition-md5-missing');
+  expect(await runCli(['partitions', 'decode', made, '--disable-md5sum'])).toMatchObject({ code: 0, err: '' });
+});
+
 test.each([
   [['--offset', 'here'], 'a number that is none'],
   [['--secure', 'v3'], 'a version that is none'],

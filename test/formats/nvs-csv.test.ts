@@ -70,6 +70,9 @@ describe('rows', () => {
     expect(only('string', '"a, ""b"""')).toBe('n:k string a, "b"');
     expect(only('string', '  two  ')).toBe('n:k string   two  ');
     expect(only('string', 'say "hi"')).toBe('n:k string say "hi"');
+    expect(only('string', '"a ""b""\t"\t ')).toBe('n:k string a "b"\t\t ');
+    expect(summary(read(`${HEAD}n,namespace,"" ,\n"k",data,"u8"," 5" ,\n`).steps)).toEqual(['n:k u8 5']);
+    expect(refusal(`${HEAD}n,namespace,,\n"k" ,data,"u8" ,5\n`)).toMatchObject({ code: 'nvs-csv-encoding' });
     expect(only('string', '')).toBe('n:k string ');
   });
 

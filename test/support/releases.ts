@@ -26,6 +26,8 @@ export interface ReleaseShape {
   partitions: Partition[];
   /** Bytes of constants in the app: makes it larger. */
   appSize?: number;
+  /** What they are, behind the app's description; a pattern that nearly vanishes when compressed, unless told otherwise. */
+  constants?: Uint8Array;
   project?: string;
   version?: string;
   idf?: string;
@@ -51,6 +53,7 @@ export function bootloaderImage(chip: VirtualChip, codeSize = 0x1000): Uint8Arra
 export function appImage({
   chip,
   appSize = 0x2000,
+  constants = new Uint8Array(),
   project,
   version,
   idf,
@@ -64,11 +67,14 @@ export function appImage({
     chipId: chipOf(chip).imageChipId,
     entry: bootCode,
     segments,
-    start: appDescription({
-      ...(project === undefined ? {} : { project }),
-      ...(version === undefined ? {} : { version }),
-      ...(idf === undefined ? {} : { idf }),
-    }),
+    start: concatBytes(
+      appDescription({
+        ...(project === undefined ? {} : { project }),
+        ...(version === undefined ? {} : { version }),
+        ...(idf === undefined ? {} : { idf }),
+      }),
+      constants,
+    ),
   });
 }
 

@@ -9,21 +9,39 @@ interface Timer {
   callback: () => void;
 }
 
-/** Milliseconds of real time below which waiting for a platform timer would take longer than what is waited for. */
-const SHORT_MS = 1;
+/** How the clock waits for real time to pass. */
+export interface Waker {
+  /** Calls back after `ms` milliseconds, and not when it is asked again before. */
+  wake(ms: number, callback: () => void): void;
+  /** Milliseconds below which a turn of the event loop is as good. */
+  readonly shortest: number;
+}
+
+/** The platform's timers. */
+function platformWaker(): Waker {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  return {
+    wake(ms, callback) {
+      clearTimeout(timer);
+      timer = setTimeout(callback, ms);
+    },
+    shortest: 1,
+  };
+}
 
 export class PacedClock implements Clock {
   readonly #speed: number;
+  readonly #waker: Waker;
   readonly #turn = turns();
   #timers: Timer[] = [];
   /** Time of the timer that runs. */
   #now = 0;
   #running = false;
-  #wake: ReturnType<typeof setTimeout> | undefined;
 
   /** `speed`: seconds of the board for a second of the day. */
-  constructor(speed: number) {
+  constructor(speed: number, waker: Waker = platformWaker()) {
     this.#speed = speed;
+    this.#waker = waker;
   }
 
   now(): number {
@@ -55,10 +73,9 @@ export class PacedClock implements Clock {
   #schedule(): void {
     const next = this.#timers[0];
     if (this.#running || !next) return;
-    clearTimeout(this.#wake);
     const ms = (next.at - this.#target()) / this.#speed;
-    if (ms < SHORT_MS) void this.#turn().then(() => this.#stretch());
-    else this.#wake = setTimeout(() => void this.#stretch(), ms);
+    if (ms < this.#waker.shortest) void this.#turn().then(() => this.#stretch());
+    else this.#waker.wake(ms, () => void this.#stretch());
   }
 
   async #stretch(): Promise<void> {

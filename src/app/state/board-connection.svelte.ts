@@ -2,6 +2,7 @@
 import { type Clock } from '#clock.ts';
 import { Bootloader, type ConnectOptions } from '#device/bootloader.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
+import { type FlashCosts } from '#device/flash-costs.ts';
 import { type Port, type PortInfo, type PortSource } from '#device/port.ts';
 import { type ConnectStep } from '#device/session.ts';
 import { isAbort } from '#messages/error-message.ts';
@@ -97,6 +98,34 @@ export class BoardConnection {
       this.#bootloader = undefined;
       this.status = isAbort(error) ? 'none' : 'failed';
       this.error = isAbort(error) ? undefined : error;
+    }
+  }
+
+  /** What work on the connected board costs, as far as is known by now. */
+  get costs(): FlashCosts | undefined {
+    return this.#bootloader?.costs;
+  }
+
+  /**
+   * Lends the connected board to work that leaves it as it is. It is connected afterwards, unless it was lost.
+   *
+   * @throws everything that `work` throws.
+   */
+  async lend(work: (bootloader: Bootloader) => Promise<void>): Promise<void> {
+    const bootloader = this.#bootloader;
+    if (this.status !== 'connected' || !bootloader) throw new DeviceError('port-closed', 'No board is connected');
+    this.status = 'working';
+    try {
+      await work(bootloader);
+      this.status = 'connected';
+    } catch (error) {
+      if (isDeviceError(error)) {
+        await bootloader.close();
+        this.#bootloader = undefined;
+        this.error = error;
+      }
+      this.status = isDeviceError(error) ? 'failed' : 'connected';
+      throw error;
     }
   }
 

@@ -20,6 +20,7 @@ export interface RunParts {
   connect: (signal: AbortSignal) => Promise<Bootloader>;
   /** The plan for what is on the board now. */
   compare: (board: Bootloader, signal: AbortSignal) => Promise<FlashPlan>;
+  onStep?: (step: FlashStep) => void;
 }
 
 /** How far the writes are. */
@@ -66,7 +67,7 @@ export class ProvisionJob {
   }
 
   /** Carries everything out. Never throws: what went wrong stands in `error`. The board's port is closed at the end. */
-  async run({ connect, compare }: RunParts): Promise<void> {
+  async run({ connect, compare, onStep }: RunParts): Promise<void> {
     if (this.running) return;
     this.reset();
     const { signal } = (this.#controller = new AbortController());
@@ -81,7 +82,10 @@ export class ProvisionJob {
       this.progress = { ...NOTHING, total: plannedBytes(plan) };
       this.verdict = await provision(board, plan, {
         signal,
-        onStep: (step) => this.#step(step),
+        onStep: (step) => {
+          this.#step(step);
+          onStep?.(step);
+        },
         onProgress: (progress) => this.#wrote(progress),
         onRestart: () => this.#restarted(),
         onLine: (line) => this.#addLine(line),

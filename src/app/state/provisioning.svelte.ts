@@ -8,7 +8,10 @@ import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
 import { type Planner } from '../workers/planner.ts';
 import { type PlanAnswer } from '../workers/planner-messages.ts';
+import { BackupJob } from './backup-job.svelte.ts';
+import { type chooseBackupPlace } from './backup-place.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
+import { KeptRuns, type KeptRun, type RunStore } from './kept-run.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
@@ -19,6 +22,10 @@ export interface ProvisioningParts {
   /** `undefined` where the browser gives no ports. */
   ports: PickerSource | undefined;
   startDemo: (chip: DemoChip) => DemoBoard;
+  /** The user's choice of a place for a backup. */
+  chooseBackupPlace?: typeof chooseBackupPlace;
+  /** Where runs are kept for a later visit; nowhere unless given. */
+  runs?: RunStore;
 }
 
 /** What the one filled button does. */
@@ -29,11 +36,16 @@ export class Provisioning {
   readonly settings = new SettingsState();
   readonly connection: BoardConnection;
   readonly job: ProvisionJob;
+  readonly backup: BackupJob;
   readonly shelf: PortShelf | undefined;
   /** The plan for the connected board, or a preview on a blank one. */
   answer = $state.raw<PlanAnswer>();
   /** Why there is no plan. */
   planError = $state.raw<unknown>();
+  /** A run of an earlier visit that did not come to its end. */
+  unfinished = $state.raw<KeptRun>();
+  /** The board that is awaited, because such a run is gone on with. */
+  awaited = $state<string>();
   /** Why no port could be had; a closed picker is no failure. */
   portError = $state.raw<unknown>();
   demo = $state.raw<DemoBoard>();
@@ -48,10 +60,12 @@ export class Provisioning {
   readonly next: NextStep = $derived(this.#next());
   readonly #planner: Planner;
   readonly #startDemo: ProvisioningParts['startDemo'];
+  readonly #runs: KeptRuns;
   #planning: Promise<void> | undefined;
   #stale = false;
 
-  constructor({ planner, clock, ports, startDemo }: ProvisioningParts) {
+  constructor({ planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs }: ProvisioningParts) {
+    this.#runs = new KeptRuns(runs);
     this.#planner = planner;
     this.#startDemo = startDemo;
     this.release = new ReleaseState(planner);
@@ -61,6 +75,7 @@ export class Provisioning {
       hintsFor: (chip) => this.#hintsFor(chip),
     });
     this.job = new ProvisionJob(clock);
+    this.backup = new BackupJob(clock, choosePlace);
   }
 
   /** The chip of the virtual board: as chosen, else one that the release is for. */
@@ -86,6 +101,26 @@ export class Provisioning {
   /** Done when the plan is that of what stands on the screen. */
   async planned(): Promise<void> {
     await this.#planning;
+  }
+
+  /** Looks for a run of an earlier visit. */
+  async findUnfinished(): Promise<void> {
+    this.unfinished = await this.#runs.load();
+  }
+
+  /** Takes release, data and settings of that run; its board is still to be connected. */
+  async goOn(): Promise<void> {
+    const run = this.unfinished;
+    if (!run) return;
+    this.unfinished = undefined;
+    await Promise.all([this.release.take(run.files), this.release.takeData(run.data)]);
+    this.settings.takeKept(run.settings, run);
+    this.awaited = run.mac;
+  }
+
+  async forgetUnfinished(): Promise<void> {
+    this.unfinished = undefined;
+    await this.#runs.end();
   }
 
   /** Lets the user choose a port and connects to its board. Inside a click. */
@@ -134,7 +169,7 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
-    if (job.running) return;
+    if (job.running || this.backup.running) return;
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({
@@ -145,20 +180,40 @@ export class Provisioning {
         if (first !== undefined && state.identity.mac !== first) {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
-        return this.#freshPlan(state);
+        const plan = await this.#freshPlan(state);
+        this.#keep(state, plan);
+        return plan;
       },
+      onStep: (step) => this.#runs.noteStep(step),
     });
+    if (job.progress.finished) await this.#runs.end();
     await connection.release();
   }
 
   /** Release and settings stay, the board goes. */
   async nextBoard(): Promise<void> {
     this.job.reset();
+    this.awaited = undefined;
+    await this.#runs.end();
     await this.connection.disconnect();
+  }
+
+  #keep({ identity }: BoardState, plan: FlashPlan): void {
+    const { summary, files, dataFile } = this.release;
+    this.unfinished = undefined;
+    this.#runs.begin(plan, {
+      release: [summary?.name, summary?.version].filter(Boolean).join(' '),
+      mac: identity.mac,
+      files: [...files],
+      data: dataFile,
+      settings: this.settings.toKeep(),
+      wifiWritten: false,
+    });
   }
 
   async #connect(place: Parameters<BoardConnection['connect']>[0]): Promise<void> {
     this.job.reset();
+    this.backup.reset();
     await this.connection.connect(place, this.settings.connectOptions);
   }
 

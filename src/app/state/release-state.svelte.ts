@@ -1,4 +1,5 @@
 /** What is to be written: a release, and the data for the second slot. The bytes lie in the planner. */
+import { normalPath } from '#formats/release/paths.ts';
 import { type PickedFile } from '../workers/pick-files.ts';
 import { type Planner } from '../workers/planner.ts';
 import { type DataSummary } from '../workers/planner-messages.ts';
@@ -7,6 +8,9 @@ import { type ReleaseSummary } from '../workers/release-summary.ts';
 export class ReleaseState {
   summary = $state.raw<ReleaseSummary>();
   data = $state.raw<DataSummary>();
+  /** The files of the release, and the one with the data, as they were given. */
+  files: readonly PickedFile[] = [];
+  dataFile: File | undefined;
   reading = $state(false);
   /** Why the last files were no release. */
   error = $state.raw<unknown>();
@@ -26,7 +30,9 @@ export class ReleaseState {
     this.error = undefined;
     try {
       const summary = await this.#planner.take(files);
-      if (turn === this.#turn) this.summary = summary;
+      if (turn !== this.#turn) return;
+      this.files = files.filter(({ path }) => summary.paths.includes(normalPath(path)));
+      this.summary = summary;
     } catch (error) {
       if (turn !== this.#turn) return;
       this.summary = undefined;
@@ -40,6 +46,7 @@ export class ReleaseState {
     this.dataError = undefined;
     try {
       this.data = await this.#planner.takeData(file);
+      this.dataFile = file;
     } catch (error) {
       this.data = undefined;
       this.dataError = error;

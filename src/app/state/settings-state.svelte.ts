@@ -14,6 +14,21 @@ export type HeaderChoice = 'keep' | 'repair' | 'size' | 'size-dio';
 
 export type WifiField = 'ssid' | 'password' | 'store';
 
+/** All wishes but the password. */
+export interface KeptSettings {
+  ssid: string;
+  /** There was a password, which is kept nowhere. */
+  hasPassword: boolean;
+  store: StoreChoice;
+  namespace: string;
+  ssidKey: string;
+  passwordKey: string;
+  table: TableChoice;
+  csv: { name: string; bytes: Uint8Array } | undefined;
+  orientation: Orientation;
+  header: HeaderChoice;
+}
+
 const HEADERS: Readonly<Record<HeaderChoice, HeaderWish>> = {
   keep: {},
   repair: { repair: true },
@@ -24,6 +39,8 @@ const HEADERS: Readonly<Record<HeaderChoice, HeaderWish>> = {
 export class SettingsState {
   ssid = $state('');
   password = $state('');
+  /** The network whose password has to be typed again. */
+  passwordWantedFor = $state<string>();
   store = $state<StoreChoice>('idf');
   namespace = $state('wifi');
   ssidKey = $state('ssid');
@@ -67,6 +84,21 @@ export class SettingsState {
     this.password = '';
   }
 
+  /** For a later run; how the board is reached belongs to this one. */
+  toKeep(): KeptSettings {
+    const { ssid, store, namespace, ssidKey, passwordKey, table, csv, orientation, header } = this;
+    const hasPassword = this.password !== '';
+    return { ssid, hasPassword, store, namespace, ssidKey, passwordKey, table, csv, orientation, header };
+  }
+
+  /** Takes what was kept. With `wifiWritten` the board has the Wi-Fi already. */
+  takeKept({ hasPassword, ...kept }: KeptSettings, { wifiWritten }: { wifiWritten: boolean }): void {
+    Object.assign(this, kept);
+    this.password = '';
+    this.passwordWantedFor = hasPassword && !wifiWritten ? kept.ssid : undefined;
+    if (wifiWritten) this.ssid = '';
+  }
+
   #wifiStore(): WifiStore {
     return this.store === 'namespace'
       ? parseWifiStore([this.namespace, this.ssidKey, this.passwordKey].join(':'))
@@ -83,6 +115,9 @@ export class SettingsState {
     }
     if (this.ssid === '') {
       return this.password === '' ? {} : { ssid: 'A password needs the name of its network.' };
+    }
+    if (this.passwordWantedFor === this.ssid && this.password === '') {
+      return { password: 'Type the password again: it is kept nowhere.' };
     }
     try {
       checkWifiCredentials({ ssid: this.ssid, password: this.password });

@@ -69,7 +69,7 @@ class PlannerHost {
     this.#release = undefined;
     const files = await readPicked(picked);
     this.#release = recogniseRelease(files);
-    return summarise(this.#release, sourceText(picked, files));
+    return summarise(this.#release, { source: sourceText(picked, files), files });
   }
 
   async #takeData(file: File | undefined): Promise<DataSummary | undefined> {

@@ -5,7 +5,7 @@ import { type FormatIssue } from '#formats/format-error.ts';
 import { type WifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { AppSubtype, otaSlots, type Partition } from '#formats/partition-table.ts';
 import { payloadOf } from '#formats/release/release-data.ts';
-import { type Release, type ReleaseBuild, type ReleaseKind } from '#formats/release/release.ts';
+import { type Release, type ReleaseBuild, type ReleaseFile, type ReleaseKind } from '#formats/release/release.ts';
 
 export interface BuildSummary {
   chip: ChipName;
@@ -32,18 +32,24 @@ export interface ReleaseSummary {
   version: string | undefined;
   /** Where it came from, as the user knows it. */
   source: string;
+  /** Of all that was picked, what was read. */
+  paths: string[];
   builds: BuildSummary[];
   /** Where its firmware looks for Wi-Fi credentials, when the release says. */
   wifiStore: WifiStore | undefined;
   notes: FormatIssue[];
 }
 
-export function summarise(release: Release, source: string): ReleaseSummary {
+export function summarise(
+  release: Release,
+  { source, files }: { source: string; files: readonly ReleaseFile[] },
+): ReleaseSummary {
   return {
     kind: release.kind,
     name: release.name,
     version: release.version,
     source,
+    paths: files.map(({ path }) => path),
     builds: release.builds.map(buildSummary),
     wifiStore: release.wifiStore,
     notes: [...release.notes, ...release.builds.flatMap(({ notes }) => notes)],

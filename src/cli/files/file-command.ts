@@ -6,8 +6,8 @@ import { concatBytes } from '#formats/bytes.ts';
 import { FormatError, type FormatErrorPlace, type FormatIssue } from '#formats/format-error.ts';
 import { addressText } from '#messages/units.ts';
 import { createReadStream } from 'node:fs';
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { type CommandContext } from '../context.ts';
 import { InputError } from '../input-error.ts';
 
@@ -64,31 +64,56 @@ export interface OutputFile {
 }
 
 /**
- * Writes all of the files or none: each under another name first, then all are renamed. Folders are made.
+ * Writes all of the files or none: each under another name first, then all are renamed. Folders are made. A device or a pipe, such as
+ * `/dev/stdout`, is written into, when all files are ready.
  *
- * @throws {InputError} `file-exists`, `file-unwritable`.
+ * @throws {InputError} `file-exists`, `file-twice`, `file-unwritable`.
  */
 export async function writeOutputs(files: readonly OutputFile[]): Promise<void> {
-  const written: string[] = [];
-  const partOf = (path: string): string => `${path}.${process.pid}.part`;
+  refuseSamePaths(files);
+  const ready: (OutputTarget & { content: OutputFile['content'] })[] = [];
   let current = '';
   for (const { path, fresh } of files) if (fresh) await refuseExisting(path);
   try {
     for (const { path, content, secret } of files) {
-      current = path;
-      await mkdir(dirname(path), { recursive: true });
-      if ((await stat(path).catch(() => undefined))?.isDirectory()) throw new Error('it is a folder');
-      await writeFile(partOf(path), content, secret ? { mode: 0o600 } : {});
-      written.push(path);
+      await mkdir(dirname((current = path)), { recursive: true });
+      const target = await targetOf(path);
+      ready.push({ ...target, content });
+      if (target.part !== undefined) await writeFile(target.part, content, secret ? { mode: 0o600 } : {});
     }
-    for (const { path } of files) await rename(partOf((current = path)), path);
+    for (const { file, part, content } of ready) {
+      current = file;
+      await (part === undefined ? writeFile(file, content) : rename(part, file));
+    }
   } catch (error) {
-    for (const path of written) await rm(partOf(path), { force: true });
+    for (const { part } of ready) if (part !== undefined) await rm(part, { force: true });
     const { code, message } = error as NodeJS.ErrnoException;
     throw new InputError('file-unwritable', `${current} cannot be written (${code ?? message})`, {
       place: { file: current },
     });
   }
+}
+
+interface OutputTarget {
+  file: string;
+  /** The name under which it is written first; a device or a pipe has none. */
+  part?: string;
+}
+
+function refuseSamePaths(files: readonly OutputFile[]): void {
+  const paths = files.map(({ path }) => resolve(path));
+  const twice = paths.findIndex((path, index) => paths.indexOf(path) !== index);
+  const { path: file } = files[twice] ?? {};
+  if (file !== undefined) throw new InputError('file-twice', `Two outputs would be ${file}`, { place: { file } });
+}
+
+/** Of a link the file that it points to: replacing the link itself would put a file in place of `/dev/stdout`. */
+async function targetOf(path: string): Promise<OutputTarget> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) throw new Error('it is a folder');
+  if (found && !found.isFile()) return { file: path };
+  const file = found ? await realpath(path) : path;
+  return { file, part: `${file}.${process.pid}.part` };
 }
 
 /** Whether there is something of that name; what cannot be looked at counts as missing and is refused when it is written. */

@@ -10,9 +10,7 @@ import {
 } from '#formats/nvs/nvs-keys.ts';
 import { type Command, Option } from 'commander';
 import { randomBytes } from 'node:crypto';
-import { resolve } from 'node:path';
 import { type CommandContext } from '../context.ts';
-import { InputError } from '../input-error.ts';
 import { fileAction, fileExists, inFile, type OutputFile, readInput, writeOutputs } from './file-command.ts';
 
 export interface KeyOptions {
@@ -70,9 +68,6 @@ async function generate({ output, hmacKey }: GenerateOptions, context: CommandCo
   } else if (await fileExists(hmacKey)) {
     keys = await readKeyFile(hmacKey, nvsKeysFromHmacKey);
   } else {
-    if (resolve(hmacKey) === resolve(output)) {
-      throw new InputError('file-twice', 'The HMAC key and the keys need a file each', { place: { file: output } });
-    }
     const content = new Uint8Array(randomBytes(NVS_HMAC_KEY_BYTES));
     keys = nvsKeysFromHmacKey(content);
     made.push({ path: hmacKey, content, secret: true, fresh: true });

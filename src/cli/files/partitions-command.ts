@@ -20,6 +20,7 @@ interface TableOptions {
   flashSize?: number;
   secure?: 'v1' | 'v2';
   verify: boolean;
+  disableMd5sum?: boolean;
   primaryBootloaderOffset?: number;
   recoveryBootloaderOffset?: number;
   extraPartitionSubtypes?: string[];
@@ -28,7 +29,6 @@ interface TableOptions {
 
 interface EncodeOptions extends TableOptions {
   output: string;
-  disableMd5sum?: boolean;
 }
 
 export function addPartitionsCommands(program: Command, context: CommandContext): void {
@@ -42,6 +42,7 @@ export function addPartitionsCommands(program: Command, context: CommandContext)
       .option('--flash-size <size>', 'the table must fit into a flash of this size, such as 4MB', parseFlashSizeOption)
       .addOption(new Option('--secure <version>', 'sizes as secure boot needs them').choices(['v1', 'v2']))
       .option('--no-verify', 'accept a table that makes no sense')
+      .option('--disable-md5sum', 'without the MD5 row; an app of ESP-IDF will see no partition at all')
       .option('--primary-bootloader-offset <address>', 'for rows of type bootloader', parseAddress)
       .option('--recovery-bootloader-offset <address>', 'for a row bootloader, recovery', parseAddress)
       .option('--extra-partition-subtypes <line...>', 'subtypes of the project: "data, name, 0x91"');
@@ -49,7 +50,6 @@ export function addPartitionsCommands(program: Command, context: CommandContext)
   withTableOptions(partitions.command('encode').description('CSV to binary'))
     .argument('<table.csv>')
     .requiredOption('-o, --output <file>', 'the binary')
-    .option('--disable-md5sum', 'without the MD5 row; an app of ESP-IDF will see no partition at all')
     .action(fileAction(context, (path: string, options: EncodeOptions) => encode(path, options, context)));
 
   withTableOptions(partitions.command('decode').description('binary to CSV'))
@@ -88,7 +88,8 @@ function readTable(
   const verdict = verifyPartitions(partitions, checks);
   const [error] = options.verify ? verdict.errors : verifyFlashSize(partitions, checks);
   if (error) throw new FormatError(error.code, error.message);
-  return { partitions, md5Ok: md5 === 'right', warnings: [...issues, ...verdict.warnings] };
+  const noted = options.disableMd5sum ? issues.filter(({ code }) => code !== 'partition-md5-missing') : issues;
+  return { partitions, md5Ok: md5 === 'right', warnings: [...noted, ...verdict.warnings] };
 }
 
 async function decode(path: string, options: TableOptions, context: CommandContext): Promise<void> {

@@ -32,12 +32,27 @@ export function readCsvRows(bytes: Uint8Array, { comments = true } = {}): CsvRow
   for (const [index, cells] of data.entries()) {
     const line = (numbers[next] ?? 0) + 1;
     const isQuoted = lines[next]?.includes('"') ?? false;
-    next += isQuoted ? cells.reduce((sum, cell) => sum + cell.split('\n').length - 1, 1) : 1;
+    const end = next + (isQuoted ? cells.reduce((sum, cell) => sum + cell.split('\n').length - 1, 1) : 1);
+    const text = lines.slice(next, end).join('\n');
+    next = end;
     if (error && error.row === index) throw new FormatError('nvs-csv-quotes', error.message, { place: { line } });
     if (cells.length === 1 && cells[0] === '') continue;
-    rows.push({ cells, line, place: (cell) => (isQuoted ? { line } : { line, column: columnOf(cells, cell) }) });
+    const place: CsvRow['place'] = (cell) => (isQuoted ? { line } : { line, column: columnOf(cells, cell) });
+    rows.push({ cells: isQuoted ? withBlanksBehindQuotes(cells, text) : cells, line, place });
   }
   return rows;
+}
+
+/** Blanks between a closing quote and the next comma belong to the value, as for Python; Papa leaves them out. */
+function withBlanksBehindQuotes(cells: readonly string[], row: string): string[] {
+  let at = 0;
+  return cells.map((cell) => {
+    at += row[at] === '"' ? cell.replaceAll('"', '""').length + 2 : cell.length;
+    const comma = row.indexOf(',', at);
+    const blanks = row.slice(at, comma < 0 ? undefined : comma);
+    at += blanks.length + 1;
+    return cell + blanks;
+  });
 }
 
 /** The column of a cell in a line without quotes; that of its end for a cell which is missing. */

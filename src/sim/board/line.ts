@@ -23,8 +23,8 @@ export interface LineOptions {
 const USB_RATE = 800;
 /** One frame of full-speed USB. */
 const USB_LATENCY_MS = 1;
-/** How long bytes are collected before they are passed on. */
-const SLICE_MS = 4;
+/** How long bytes are collected before they are passed on: one frame of native USB; an adapter and its driver are slower. */
+const SLICE_MS = { usb: 1, uart: 4, instant: 1 };
 /** Rates that differ by more than this share of the receiver's give garbage. */
 const TOLERANCE = 0.035;
 
@@ -139,7 +139,7 @@ class Pipe {
       return;
     }
     const rate = this.#rate(next.baud);
-    const length = Math.max(1, Math.min(next.bytes.length, Math.ceil(rate * SLICE_MS)));
+    const length = Math.max(1, Math.min(next.bytes.length, Math.ceil(rate * SLICE_MS[this.#options.kind])));
     const slice = next.bytes.subarray(0, length);
     next.bytes = next.bytes.subarray(length);
     next.at += length / rate;

@@ -1,4 +1,5 @@
 /** What the one button says, and what stands beside it. */
+import { bytesText } from '#messages/units.ts';
 import { type SerialAbility } from '../../ports/browser-abilities.ts';
 import { type NextStep } from '../../state/provisioning.svelte.ts';
 
@@ -13,12 +14,17 @@ export interface NextFacts {
   present: boolean;
   /** Something was written before the run ended. */
   touched: boolean;
+  /** The run ended because the board's port went away. */
+  lost: boolean;
+  /** Bytes that had to be sent, and how many of them the board has. */
+  sent: number;
+  toSend: number;
   /** Connecting, or waiting for the board. */
   connecting: boolean;
 }
 
 export function nextWords(step: NextStep, facts: NextFacts): { label: string; hint: string } {
-  const { ability, virtual, knownPorts, objections, present, touched, connecting } = facts;
+  const { ability, virtual, knownPorts, objections, present, lost, connecting } = facts;
   switch (step) {
     case 'choose':
       return {
@@ -47,11 +53,17 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
       if (!present) return { label: 'Write again', hint: 'It waits until the board is plugged in.' };
       return {
         label: 'Write again',
-        hint: touched
-          ? 'Settings are kept; everything else is written and verified anew.'
-          : 'Nothing was changed so far.',
+        hint: [lost ? 'The board is back.' : '', restText(facts)].filter(Boolean).join(' '),
       };
     case 'next-board':
       return { label: 'Next board', hint: 'Release and settings stay. Plug in the next one.' };
   }
+}
+
+/** What a second run does after the first. */
+function restText({ touched, sent, toSend }: NextFacts): string {
+  if (!touched) return 'Nothing was changed so far.';
+  return sent > 0
+    ? `It goes on where it was: some ${bytesText(sent)} of ${bytesText(toSend)} are on the board already.`
+    : 'What the board holds already is not sent again.';
 }

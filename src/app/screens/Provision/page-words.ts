@@ -22,7 +22,7 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/--flash-header size=detect/g, 'flash header “real size”'],
   [/--flash-header repair/g, 'flash header “repair”'],
   [/Give the data with --data as well/g, 'Choose the data file too'],
-  [/say so with --signed:/g, 'use the command line, where that can be said:'],
+  [/flash --signed writes it/g, 'the command line can write it (flash, signed)'],
   [/, or do without it, slowly: --no-stub/g, ''],
   [/use --before none/g, 'choose the reset “none” under More'],
   [/--baud 115200/g, 'speed 115200 under More'],
