@@ -38,6 +38,7 @@ export interface FlashOptions extends BoardOptions {
   after: 'reset' | 'none';
   plan?: boolean;
   full?: boolean;
+  signed?: boolean;
 }
 
 /**
@@ -138,6 +139,7 @@ function sayUp(
  */
 async function readWishes(options: FlashOptions, context: CommandContext): Promise<ProvisionOptions> {
   const wishes: ProvisionOptions = { orientation: options.orientation, table: await tableWish(options.partitions) };
+  if (options.signed) wishes.signed = true;
   if (options.data !== undefined) wishes.data = { name: options.data, bytes: await readInput(options.data) };
   if (options.flashHeader !== undefined) wishes.header = headerWish(options.flashHeader);
   const wifi = wifiOptions(options);

@@ -11,6 +11,7 @@ import { Refused } from './files/file-command.ts';
 import { flashCommand, type FlashOptions, isRefusal } from './flash-command.ts';
 import { identifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
+import { EFUSE_NAMES } from './efuse-option.ts';
 import { createOutput, type OutputStreams } from './output.ts';
 import { PORT_FORMS } from './ports/port-name.ts';
 import { restoreCommand, type RestoreOptions } from './restore-command.ts';
@@ -103,6 +104,9 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
       .choices(['auto', 'classic', 'tight', 'usb', 'none'])
       .default('auto');
 
+  const noStub = (): Option =>
+    new Option('--no-stub', 'leave all work to the loader in ROM, slowly, as is done when the stub does not start');
+
   program
     .command('flash')
     .description('write a release, data and Wi-Fi credentials, and watch the board come up')
@@ -128,8 +132,10 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
+    .addOption(noStub())
     .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
     .option('--full', 'send everything, also what the flash holds already')
+    .option('--signed', 'the release is signed with the key of this board, which has secure boot')
     .option('--plan', 'only show what would be written, kept and lost')
     .option('--json', 'one JSON object a line')
     .action((paths: string[], options: FlashOptions) => flashCommand(paths, options, context));
@@ -141,6 +147,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
+    .addOption(noStub())
     .option('--json', 'one JSON object a line')
     .action((options: BoardOptions) => identifyCommand(options, context));
 
@@ -156,6 +163,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
+    .addOption(noStub())
     .option('--json', 'one JSON object a line')
     .action((options: BackupOptions) => backupCommand(options, context));
 
@@ -171,6 +179,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
     .option('--baud <rate>', 'rate for the work, or auto', 'auto')
     .addOption(before())
+    .addOption(noStub())
     .addOption(new Option('--after <what>', 'what the board does then').choices(['reset', 'none']).default('reset'))
     .option('--json', 'one JSON object a line')
     .action((path: string, options: RestoreOptions) => restoreCommand(path, options, context));
@@ -198,6 +207,7 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
         .choices(['uart', 'usb-serial-jtag'])
         .default('uart'),
     )
+    .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
     .option('--json', 'one JSON object a line')
     .action((options: VirtualOptions) => virtualCommand(options, context));
 

@@ -3,6 +3,7 @@ import { systemClock } from '#clock.ts';
 import { parseFlashSize } from '#formats/chips.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type CommandContext } from './context.ts';
+import { parseEfuses } from './efuse-option.ts';
 import { openFlashFile } from './flash-file.ts';
 import { InputError } from './input-error.ts';
 import { parseTcpAddress, parseVirtualChip, parseWifiNetwork } from './ports/port-name.ts';
@@ -18,6 +19,7 @@ export interface VirtualOptions {
   boot: 'download' | 'normal';
   wifi?: string;
   wiring: 'uart' | 'usb-serial-jtag';
+  efuse?: string;
 }
 
 /** Where the UART is when no other way to it was asked for. */
@@ -45,6 +47,7 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
     ...(control === undefined ? {} : { control: parseTcpAddress(control) }),
     ...(rfc2217 === undefined ? {} : { rfc2217: parseTcpAddress(rfc2217) }),
   };
+  const efuses = options.efuse === undefined ? {} : parseEfuses(options.efuse, chip);
   const accessPoint = options.wifi === undefined ? undefined : parseWifiNetwork(options.wifi);
 
   const file = await openFlashFile(options.flash, size);
@@ -54,6 +57,7 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
     flash: file.bytes,
     boot: options.boot,
     wiring: options.wiring,
+    efuses,
     ...(accessPoint ? { network: { accessPoint } } : {}),
   });
   const stopSaving = file.keepSaved();

@@ -15,6 +15,8 @@ export interface BoardOptions {
   baud?: string;
   flashSize?: string;
   before: EntryMode;
+  /** False: no stub. */
+  stub?: boolean;
 }
 
 /**
@@ -23,9 +25,10 @@ export interface BoardOptions {
  */
 export async function withBoard(
   options: BoardOptions,
-  { signal, env }: CommandContext,
+  context: CommandContext,
   work: (board: Bootloader, clock: Clock) => Promise<void>,
 ): Promise<void> {
+  const { signal, env, output } = context;
   const rateAndSize = baudAndSize(options);
   const place = await openBoardPort(options.port);
   try {
@@ -34,12 +37,17 @@ export async function withBoard(
         clock: place.clock,
         ports: place.source,
         before: options.before,
+        stub: options.stub,
         signal,
         ...(place.isAdapter ? { bauds: fileBauds(join(cacheFolder(env), 'bauds.json')) } : {}),
         ...(place.fixedBaud === undefined ? {} : { baud: place.fixedBaud }),
         ...rateAndSize,
       });
       try {
+        if (board.mode === 'rom' && !board.identity.security.secureDownload) {
+          const text = 'No stub runs on the board: the loader in ROM does the work, slowly';
+          output.say('rom-loader', { baud: board.baud }, text);
+        }
         await work(board, place.clock);
       } finally {
         await board.close();

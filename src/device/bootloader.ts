@@ -10,12 +10,13 @@ import { type BoardConsole } from './console.ts';
 import { DeviceError } from './device-error.ts';
 import { type FlashCosts } from './flash-costs.ts';
 import { eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
-import { type FlashMemory, type JobOptions, type WriteOptions } from './flash-memory.ts';
+import { type FlashMemory, type FlashRange, type JobOptions, type WriteOptions } from './flash-memory.ts';
 import { checkRange } from './flash-ranges.ts';
 import { type BoardIdentity } from './identify.ts';
 import { type Port } from './port.ts';
 import { restartBoard } from './restart.ts';
-import { Session, type SessionOptions } from './session.ts';
+import { ROM_REACH } from './rom-transfer.ts';
+import { type LoaderMode, Session, type SessionOptions } from './session.ts';
 
 export interface ConnectOptions extends SessionOptions {
   signal?: AbortSignal | undefined;
@@ -26,8 +27,8 @@ const CONNECT_MS = 15_000;
 
 export class Bootloader implements FlashMemory {
   readonly identity: BoardIdentity;
-  /** `rom`: the chip's security settings keep the stub out, and flash access is refused. */
-  readonly mode: 'stub' | 'rom';
+  /** `rom`: no stub runs, and the ROM does everything itself, slowly. */
+  readonly mode: LoaderMode;
   readonly #session: Session;
   readonly #clock: Clock;
   /** The last job begun; the next waits for it, as a board does one thing at a time. */
@@ -38,7 +39,7 @@ export class Bootloader implements FlashMemory {
     this.#session = session;
     this.#clock = session.clock;
     this.identity = identity;
-    this.mode = session.commands.isStub ? 'stub' : 'rom';
+    this.mode = session.mode;
   }
 
   /**
@@ -99,24 +100,24 @@ export class Bootloader implements FlashMemory {
   }
 
   async read(offset: number, length: number, options: JobOptions = {}): Promise<Uint8Array> {
-    checkRange(this.#accessibleSize(), { offset, length }, 'none');
+    this.#check({ offset, length }, 'none');
     return this.#exclusive(options.signal, () => readJob(this.#session, { offset, length }, options.onProgress));
   }
 
   /** As `FlashMemory.write`; what is written is verified by its digest unless `verify` is false. */
   async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<void> {
     const { signal, onProgress, verify = true } = options;
-    checkRange(this.#accessibleSize(), { offset, length: data.length }, 'start');
+    this.#check({ offset, length: data.length }, 'start');
     await this.#exclusive(signal, () => writeJob(this.#session, { offset, data, verify }, onProgress));
   }
 
   async erase(offset: number, length: number, options: JobOptions = {}): Promise<void> {
-    checkRange(this.#accessibleSize(), { offset, length }, 'both');
+    this.#check({ offset, length }, 'both');
     await this.#exclusive(options.signal, () => eraseJob(this.#session, { offset, length }, options.onProgress));
   }
 
   async md5(offset: number, length: number, options: JobOptions = {}): Promise<string> {
-    checkRange(this.#accessibleSize(), { offset, length }, 'none');
+    this.#check({ offset, length }, 'none');
     const digest = await this.#exclusive(options.signal, () => md5Job(this.#session, { offset, length }));
     options.onProgress?.({ done: length, total: length });
     return digest;
@@ -152,12 +153,18 @@ export class Bootloader implements FlashMemory {
     await this.#session.close();
   }
 
-  #accessibleSize(): number {
-    if (this.mode === 'rom') {
-      const reason = 'The security settings of the chip keep the stub out';
-      throw new DeviceError('flash-access-refused', reason);
+  /** Whether that much can be done here at all. Nothing has been sent when it throws. */
+  #check(range: FlashRange, aligned: Parameters<typeof checkRange>[2]): void {
+    if (this.identity.security.secureDownload) {
+      // The ROM would still write, but nobody could tell what is in the flash afterwards.
+      throw new DeviceError('flash-access-refused', 'In secure download mode nothing can be read or verified');
     }
-    return this.size;
+    checkRange(this.size, range, aligned);
+    if (this.mode === 'rom' && range.offset + range.length > ROM_REACH) {
+      throw new DeviceError('beyond-rom-reach', 'The ROM takes what lies above 16 MB for what lies below', {
+        details: { ...range },
+      });
+    }
   }
 
   /** A job of its own, after the one before it. */

@@ -44,12 +44,14 @@ export type DeviceErrorCode =
   | 'wrong-board'
   /** The board was told to restart and is still in its loader: no reset line reaches it. Press RESET. */
   | 'restart-failed'
-  /** The stub loader did not start. */
+  /** The stub loader did not start, and could not be done without. */
   | 'stub-failed'
   /** The size of the flash cannot be detected (a bad contact, or an unknown chip): the user must say it. */
   | 'flash-size-unknown'
-  /** The chip's security settings keep the flash from being read or written through the loader. */
+  /** Secure download mode: nothing can be read, and so nothing verified. Nothing was sent. */
   | 'flash-access-refused'
+  /** Without a stub: the ROM would take the range for one in the first 16 MB. Nothing was sent. */
+  | 'beyond-rom-reach'
   /** Offset or length is not inside the flash, or not on a sector border. Nothing was sent. */
   | 'range-invalid'
   /** The board reports that it could not write, erase or read its flash. */

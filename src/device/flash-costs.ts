@@ -19,7 +19,12 @@ export interface FlashCosts {
   eraseSector: number;
   /** 64 KiB erased at once. */
   eraseBlock: number;
+  /** The flash is erased and programmed while the next bytes come in. */
+  overlaps: boolean;
 }
+
+/** What can be measured. */
+type FlashFigures = Omit<FlashCosts, 'overlaps'>;
 
 /**
  * 921600 baud with ten bits a byte; a flash of the W25Q class by the typical figures of its data sheet; the stub's MD5 as users of esptool
@@ -32,6 +37,7 @@ export const TYPICAL_COSTS: FlashCosts = {
   program: 0.5 / 256,
   eraseSector: 45,
   eraseBlock: 150,
+  overlaps: true,
 };
 
 /** Share that a new measurement has in a figure. */
@@ -49,9 +55,9 @@ export class CostMeter {
     return this.#costs;
   }
 
-  /** The line carries so many bytes a second now. */
-  setRate(bytesPerSecond: number): void {
-    this.#costs = { ...this.#costs, wire: 1000 / bytesPerSecond };
+  /** What the line carries now, and whether the loader works meanwhile. */
+  setLine({ bytesPerSecond, overlaps }: { bytesPerSecond: number; overlaps: boolean }): void {
+    this.#costs = { ...this.#costs, wire: 1000 / bytesPerSecond, overlaps };
   }
 
   /** A digest over so many bytes came after so many milliseconds. */
@@ -67,9 +73,9 @@ export class CostMeter {
     this.#learn({ eraseBlock: (Math.max(0, ms - this.#costs.roundTrip) * BLOCK_SIZE) / length });
   }
 
-  #learn(seen: Partial<FlashCosts>): void {
+  #learn(seen: Partial<FlashFigures>): void {
     const next = { ...this.#costs };
-    for (const name of Object.keys(seen) as (keyof FlashCosts)[]) {
+    for (const name of Object.keys(seen) as (keyof FlashFigures)[]) {
       next[name] += WEIGHT * ((seen[name] ?? next[name]) - next[name]);
     }
     this.#costs = next;
@@ -79,8 +85,8 @@ export class CostMeter {
 /** Milliseconds to erase and write a range that starts at a sector, its bytes sent as they are. */
 export function writeCost({ offset, length }: { offset: number; length: number }, costs: FlashCosts): number {
   const flash = eraseCost(offset, length, costs) + length * costs.program;
-  // Erasing and programming go on while the next bytes come in.
-  return Math.max(length * costs.wire, flash) + FRAME_COMMANDS * costs.roundTrip;
+  const wire = length * costs.wire;
+  return (costs.overlaps ? Math.max(wire, flash) : wire + flash) + FRAME_COMMANDS * costs.roundTrip;
 }
 
 /** By blocks where they fit, by sectors elsewhere, as stub and chip do. */

@@ -1,6 +1,6 @@
 /**
  * Whole jobs on the flash. What failed is not begun anew: the board's digests tell what is right already, and only the rest is done
- * again, in small pieces, so that a bad line gets through in the end. The stub cannot be asked where it is in a transfer.
+ * again, in small pieces, so that a bad line gets through in the end. A loader cannot be asked where it is in a transfer.
  */
 import { alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
@@ -9,27 +9,17 @@ import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
 import { type FlashRange, type JobOptions } from './flash-memory.ts';
 import { splitBlank, splitRange, type Stretch } from './flash-ranges.ts';
-import {
-  eraseTransfer,
-  md5Transfer,
-  packData,
-  type PackedData,
-  readTransfer,
-  writeTransfer,
-} from './flash-transfer.ts';
+import { type PackedData } from './loader-flash.ts';
+import { packData } from './pack-data.ts';
 import { type Session } from './session.ts';
 
-/** Bytes of one transfer, on multiples of which it ends. Between two of them the line rests, so they are long. */
-const TRANSFER = 0x10_0000;
-/** Bytes of a region of a read or an erase. */
-const REGION = 0x4_0000;
-/** Bytes of the pieces in which that is done which failed. */
-const SMALL = 0x1_0000;
-/** How often such a piece is tried. */
+/** Bytes of a region of an erase. */
+const ERASE_REGION = 0x4_0000;
+/** How often a piece is tried of what failed as a whole. */
 const TRIES = 5;
 
-/** Stub codes for a flash that does not do what it should. */
-const STATUS_FLASH = new Set([0xc4, 0xc5]);
+/** Codes of the stub, and reasons of the ROM, for a flash that does not do what it should. */
+const STATUS_FLASH = new Set([0xc4, 0xc5, 0x06, 0x08]);
 
 /** What may be chance, so that it is worth while to try again. */
 const REPEATABLE = [
@@ -89,7 +79,7 @@ class Writing {
 
   async run(): Promise<void> {
     const { offset, data } = this.#job;
-    const pieces = splitRange({ offset, length: data.length }, TRANSFER);
+    const pieces = splitRange({ offset, length: data.length }, this.#session.flash.units.write);
     for (const [index, piece] of pieces.entries()) {
       await this.#write(piece, pieces[index + 1]);
       this.#progress.report(piece.offset + piece.length - offset);
@@ -104,7 +94,7 @@ class Writing {
       if (!isDeviceError(error, ...REPEATABLE)) throw error;
     }
     const rest = await persist(this.#session, () => this.#differences(piece));
-    for (const small of rest.flatMap((range) => splitRange(range, SMALL))) {
+    for (const small of rest.flatMap((range) => splitRange(range, this.#session.flash.units.retry))) {
       await persist(this.#session, () => this.#writeOnce(small, { verify: true }));
     }
   }
@@ -122,7 +112,6 @@ class Writing {
   }
 
   async #send(stretch: FlashRange, next: FlashRange | undefined): Promise<void> {
-    const { commands, blockSize } = this.#session;
     const { offset, length } = stretch;
     const packed = await this.#packed(stretch);
     if (next) this.#ahead = { offset: next.offset, packed: this.#pack(next) };
@@ -130,7 +119,7 @@ class Writing {
     this.#ahead?.packed.catch(() => undefined);
     const from = offset - this.#job.offset;
     const onShare = (share: number): void => this.#progress.report(from + Math.floor(share * length));
-    await writeTransfer(commands, { offset, packed, blockSize, onShare });
+    await this.#session.flash.write({ offset, packed, onShare });
   }
 
   async #packed(stretch: FlashRange): Promise<PackedData> {
@@ -143,7 +132,8 @@ class Writing {
 
   /** Up to whole words, as every stub takes them; what is added is what erased flash reads anyway. */
   async #pack(range: FlashRange): Promise<PackedData> {
-    return packData(this.#session.clock, padBytes(this.#bytes(range), alignUp(range.length, 4)));
+    const data = padBytes(this.#bytes(range), alignUp(range.length, 4));
+    return packData(this.#session, data);
   }
 
   async #verify(piece: FlashRange): Promise<void> {
@@ -170,7 +160,7 @@ class Writing {
 
 export async function eraseJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<void> {
   const progress = new ProgressCount(range.length, onProgress);
-  for (const region of splitRange(range, REGION)) {
+  for (const region of splitRange(range, ERASE_REGION)) {
     await persist(session, () => eraseRegion(session, region));
     progress.report(region.offset + region.length - range.offset);
   }
@@ -187,13 +177,13 @@ async function eraseRegion(session: Session, region: FlashRange): Promise<void> 
 export async function readJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<Uint8Array> {
   const bytes = new Uint8Array(range.length);
   const progress = new ProgressCount(range.length, onProgress);
-  for (const region of splitRange(range, REGION)) {
+  for (const region of splitRange(range, session.flash.units.read)) {
     const from = region.offset - range.offset;
     const read = (piece: FlashRange): Promise<void> => {
       const start = piece.offset - range.offset;
       const into = bytes.subarray(start, start + piece.length);
       const onRead = (received: number): void => progress.report(start + received);
-      return readTransfer(session.commands, { into, offset: piece.offset, onRead });
+      return session.flash.read({ into, offset: piece.offset, onRead });
     };
     await persistInPieces(session, region, read);
     progress.report(from + region.length);
@@ -205,16 +195,16 @@ export async function md5Job(session: Session, range: FlashRange): Promise<strin
   return persist(session, () => timedMd5(session, range));
 }
 
-async function timedMd5(session: Session, { offset, length }: FlashRange): Promise<string> {
+async function timedMd5(session: Session, range: FlashRange): Promise<string> {
   const started = session.clock.now();
-  const digest = await md5Transfer(session.commands, offset, length);
-  session.meter.noteMd5(length, session.clock.now() - started);
+  const digest = await session.flash.md5(range);
+  session.meter.noteMd5(range.length, session.clock.now() - started);
   return digest;
 }
 
 async function timedErase(session: Session, { offset, length }: Stretch | FlashRange): Promise<void> {
   const started = session.clock.now();
-  await eraseTransfer(session.commands, offset, length);
+  await session.flash.erase({ offset, length });
   session.meter.noteErase(length, session.clock.now() - started);
 }
 
@@ -230,7 +220,7 @@ async function persistInPieces(
   } catch (error) {
     if (!isDeviceError(error, ...REPEATABLE)) throw error;
   }
-  for (const piece of splitRange(region, SMALL)) await persist(session, () => work(piece));
+  for (const piece of splitRange(region, session.flash.units.retry)) await persist(session, () => work(piece));
 }
 
 /** Does a piece of work until it succeeds, a few times: back in step first, and at a lower rate when it fails again. */
@@ -249,7 +239,8 @@ async function persist<T>(session: Session, work: () => Promise<T>, tries = TRIE
     } catch (error) {
       session.inStep ||= isDeviceError(error, 'verify-failed', 'read-corrupt');
       if (!isDeviceError(error, ...REPEATABLE)) throw error;
-      if (attempt >= tries) throw finalError(error);
+      // What fails as a whole is done in pieces next: that was not the last word.
+      if (attempt >= tries) throw tries > 1 ? finalError(error) : error;
       if (!isFlashError(error)) lineErrors++;
     }
   }

@@ -3,10 +3,11 @@
  * What the stub of esptool-js 0.7.0 does with each command: experiments with it, see the header of bootloader.ts.
  */
 import { md5 } from '@noble/hashes/legacy.js';
-import { type Clock } from '#clock.ts';
 import { concatBytes, equalBytes, toHex } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
+import { BASE_MS, eraseMs, MD5_MS_PER_BYTE, programMs } from './flash-times.ts';
 import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
+import { type LoaderFlash, type ReadTransfer, type WriteTransfer } from './loader-flash.ts';
 
 /**
  * Stub codes for a block that was not used, because it did not arrive as it was sent: length of the frame (C0), checksum
@@ -15,60 +16,40 @@ import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands
 const NOT_USED = new Set([0xc0, 0xc1, 0xc9]);
 const BLOCK_TRIES = 4;
 
-/** Milliseconds that any command may take besides its work. */
-const BASE_MS = 3000;
-/**
- * Slowest flash by its data sheet (W25Q class, maxima), milliseconds a byte: 400 ms to erase a sector, 2 s to erase
- * 64 KiB, 3 ms to write 256 bytes. The first 64 KiB may go by sectors.
- */
-const SECTOR_ERASE_MS_PER_BYTE = 400 / 0x1000;
-const BLOCK_ERASE_MS_PER_BYTE = 2000 / 0x1_0000;
-const PROGRAM_MS_PER_BYTE = 3 / 256;
-/** ESP32 at its slowest, as esptool assumes. */
-const MD5_MS_PER_BYTE = 0.008;
 /** How much more than the average of its transfer one block may expand to. */
 const UNEVENNESS = 4;
 
 /** Bytes of a frame of a read; the stub takes no more. */
 const READ_FRAME = 0x1000;
 
-/** Bytes ready to be sent: as a zlib stream, or as they are where that is no longer. */
-export interface PackedData {
-  /** Bytes in flash; a multiple of four. */
-  length: number;
-  body: Uint8Array<ArrayBuffer>;
-  compressed: boolean;
-}
+/** Bytes of one transfer. Between two of them the line rests, so they are long. */
+const TRANSFER = 0x10_0000;
+const READ_REGION = 0x4_0000;
+const RETRY = 0x1_0000;
 
-/** Compresses in another thread, so that it can go on while something else is sent. */
-export async function packData(clock: Clock, data: Uint8Array<ArrayBuffer>): Promise<PackedData> {
-  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
-  const packed = new Uint8Array(await clock.outside(new Response(stream).arrayBuffer()));
-  const compressed = packed.length < data.length;
-  return { length: data.length, body: compressed ? packed : data, compressed };
-}
+/** The flash through the stub; `blockSize`: bytes of one block of a write. */
+export const stubFlash = (commands: LoaderCommands, blockSize: number): LoaderFlash => ({
+  units: { write: TRANSFER, read: READ_REGION, retry: RETRY },
+  inflates: true,
+  write: (transfer) => writeTransfer(commands, transfer, blockSize),
+  erase: ({ offset, length }) => eraseTransfer(commands, offset, length),
+  md5: ({ offset, length }) => md5Transfer(commands, offset, length),
+  read: (transfer) => readTransfer(commands, transfer),
+});
 
-export interface WriteTransfer {
-  offset: number;
-  packed: PackedData;
-  blockSize: number;
-  /** Gets the share of the transfer that is acknowledged, 0 to 1. */
-  onShare: (share: number) => void;
-}
-
-/**
- * Erases the sectors that the data touch, and writes them. Not verified.
- *
- * @throws {DeviceError} `command-refused`, also for what the stub found out too late for the block concerned; `no-reply`.
- */
-export async function writeTransfer(commands: LoaderCommands, transfer: WriteTransfer): Promise<void> {
-  const { offset, packed, blockSize, onShare } = transfer;
+/** `command-refused` may also be for what the stub found out too late for the block concerned. */
+async function writeTransfer(
+  commands: LoaderCommands,
+  { offset, packed, onShare }: WriteTransfer,
+  blockSize: number,
+): Promise<void> {
   const { body, length, compressed } = packed;
   const ops = compressed
     ? { begin: Op.DeflateBegin, block: Op.DeflateData, end: Op.DeflateEnd }
     : { begin: Op.FlashBegin, block: Op.FlashData, end: Op.FlashEnd };
   const blocks = Math.ceil(body.length / blockSize);
-  const timeoutMs = BASE_MS + workMs(Math.min(length, (UNEVENNESS * length) / blocks));
+  const most = Math.min(length, (UNEVENNESS * length) / blocks);
+  const timeoutMs = BASE_MS + eraseMs(most) + programMs(most);
 
   await commands.command(ops.begin, words(length, blocks, blockSize, offset), { timeoutMs });
   for (let index = 0; index < blocks; index++) {
@@ -80,14 +61,6 @@ export async function writeTransfer(commands: LoaderCommands, transfer: WriteTra
   // The stub answers before it writes. The error of the last block comes with the next command, which is not executed then; this one
   // also tells when not just so many bytes were written as were announced, be it that the announcement arrived damaged.
   await commands.command(ops.end, words(1), { timeoutMs });
-}
-
-/** Longest time in which so many bytes are erased and written. */
-function workMs(bytes: number): number {
-  const bySectors = Math.min(bytes, 0x1_0000);
-  return (
-    SECTOR_ERASE_MS_PER_BYTE * bySectors + BLOCK_ERASE_MS_PER_BYTE * (bytes - bySectors) + PROGRAM_MS_PER_BYTE * bytes
-  );
 }
 
 async function sendBlock(
@@ -109,15 +82,14 @@ async function sendBlock(
   }
 }
 
-/** Erases whole sectors; both numbers are multiples of 4096 inside the chip, which the stub does not check. */
-export async function eraseTransfer(commands: LoaderCommands, offset: number, length: number): Promise<void> {
+/** Both numbers are multiples of 4096 inside the chip, which the stub does not check. */
+async function eraseTransfer(commands: LoaderCommands, offset: number, length: number): Promise<void> {
   await commands.command(Op.EraseRegion, words(offset, length), {
-    timeoutMs: BASE_MS + workMs(length),
+    timeoutMs: BASE_MS + eraseMs(length),
   });
 }
 
-/** Digest of a range as the board computes it. */
-export async function md5Transfer(commands: LoaderCommands, offset: number, length: number): Promise<string> {
+async function md5Transfer(commands: LoaderCommands, offset: number, length: number): Promise<string> {
   const timeoutMs = BASE_MS + MD5_MS_PER_BYTE * length;
   const reply = await commands.command(Op.Md5, words(offset, length, 0, 0), { timeoutMs, dataLength: 16 });
   return toHex(reply.data);
@@ -128,10 +100,7 @@ export async function md5Transfer(commands: LoaderCommands, offset: number, leng
  *
  * @throws {DeviceError} `read-corrupt`, `bad-reply`, `no-reply`, `command-refused`.
  */
-export async function readTransfer(
-  commands: LoaderCommands,
-  { into, offset, onRead }: { into: Uint8Array; offset: number; onRead: (received: number) => void },
-): Promise<void> {
+export async function readTransfer(commands: LoaderCommands, { into, offset, onRead }: ReadTransfer): Promise<void> {
   const { link } = commands;
   const lineMs = (READ_FRAME * 11_000) / link.baudrate;
   const timeoutMs = 1000 + 2 * lineMs;

@@ -183,10 +183,9 @@ function mergeSecurity(efuses: ChipSecurity | undefined, info: ChipSecurity | un
   };
 }
 
-/** Whether esptool-js's stub can be used: not in secure download mode, and its start fails with secure boot on two chips. */
+/** Whether a stub can be used: not in secure download mode; and with secure boot the ROM of the ESP32-C3 does not start one. */
 export function allowsStub({ chip, security }: BoardIdentity): boolean {
-  if (security.secureDownload) return false;
-  return security.secureBoot === 'off' || (chip.name !== 'esp32c3' && chip.name !== 'esp32s3');
+  return !security.secureDownload && (security.secureBoot === 'off' || chip.name !== 'esp32c3');
 }
 
 /**

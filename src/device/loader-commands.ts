@@ -1,12 +1,11 @@
 /**
  * Commands to the ROM loader or the stub, one at a time, with the status of the answer made plain.
  *
- * esptool-js does the packets, the chip definitions and the stub images. What it times by the machine's clock or answers
- * with a text only (sync, stub upload, status) is done here. Sources: esptool's serial protocol; experiments with the
+ * esptool-js does the packets and the chip definitions. What it times by the machine's clock or answers with a text only
+ * (sync, status) is done here. Sources: esptool's serial protocol; experiments with the
  * mask ROM and with the stub of esptool-js 0.7.0.
  */
-import { ESPError, ESPLoader, getStubJsonByChipName, type ROM, UnsupportedCommandError } from 'esptool-js';
-import { type Clock } from '#clock.ts';
+import { ESPError, ESPLoader, UnsupportedCommandError } from 'esptool-js';
 import { concatBytes, writeU32, xorBytes } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { type Link, ROM_BAUD } from './link.ts';
@@ -22,6 +21,7 @@ export const Op = {
   Sync: 0x08,
   SpiSetParams: 0x0b,
   SpiAttach: 0x0d,
+  ReadFlashSlow: 0x0e,
   ChangeBaud: 0x0f,
   DeflateBegin: 0x10,
   DeflateData: 0x11,
@@ -36,15 +36,13 @@ export const Op = {
 export const MAGIC_REGISTER = 0x4000_1000;
 
 /** Milliseconds for commands that do nothing long; esptool's 3 s would make a failed connect too slow. */
-const COMMAND_MS = 1000;
+export const COMMAND_MS = 1000;
 /** Milliseconds for an answer to SYNC. */
 const SYNC_MS = 100;
 /** esptool's SYNC: four bytes that say it is one, then a pattern from which the ROM measures the rate. */
 const SYNC_PAYLOAD = concatBytes(Uint8Array.of(0x07, 0x07, 0x12, 0x20), new Uint8Array(32).fill(0x55));
 /** Start value of the checksum of data blocks. */
 const CHECKSUM_SEED = 0xef;
-/** What the stub says when it runs: OHAI. */
-const STUB_GREETING = Uint8Array.of(0x4f, 0x48, 0x41, 0x49);
 
 export interface CommandReply {
   value: number;
@@ -74,13 +72,11 @@ export class LoaderCommands {
   readonly link: Link;
   /** esptool-js's own, for its chip definitions: they read registers through it. */
   readonly loader: ESPLoader;
-  readonly #clock: Clock;
   /** Whether a stub runs on the board; it answers SYNC with 0 where a ROM does not. */
   isStub = false;
 
-  constructor(link: Link, clock: Clock) {
+  constructor(link: Link) {
     this.link = link;
-    this.#clock = clock;
     const silent = { clean: () => undefined, writeLine: () => undefined, write: () => undefined };
     this.loader = new ESPLoader({ transport: link, baudrate: ROM_BAUD, romBaudrate: ROM_BAUD, terminal: silent });
     this.loader.DEFAULT_TIMEOUT = COMMAND_MS;
@@ -145,8 +141,9 @@ export class LoaderCommands {
   }
 
   /**
-   * Gets back into step with a stub after a time-out. A stray border makes a stub deaf until a second one comes, so a
-   * lone border is tried as well; a stub in the middle of a read swallows the first SYNC; one that erases answers late.
+   * Gets back into step with a loader after a time-out. A stray border makes a stub deaf until a second one comes, so a
+   * lone border is tried as well; a stub in the middle of a read swallows the first SYNC; one that erases answers late. The ROM
+   * takes the first SYNC for the end of a frame that came only in part.
    *
    * @returns whether it answers again
    */
@@ -155,32 +152,13 @@ export class LoaderCommands {
       if (withBorder) await this.link.send(SLIP_BORDER);
       if (!(await this.#syncOnce())) continue;
       await this.link.drainInput();
-      // The first command after a failed transfer may be given that transfer's error.
-      if ((await this.answersRegister()) || (await this.answersRegister())) return true;
+      // To a stub the first command after a failed transfer may be given that transfer's error. The ROM may not know this one.
+      if (!this.isStub || (await this.answersRegister()) || (await this.answersRegister())) return true;
     }
     return false;
   }
 
-  /**
-   * Uploads the stub of esptool-js and starts it.
-   *
-   * @throws {DeviceError} `stub-failed` when it does not greet, or there is none for the chip.
-   */
-  async startStub(chip: ROM, revision: number | undefined): Promise<void> {
-    const stub = await this.#clock.outside(getStubJsonByChipName(chip.CHIP_NAME, revision));
-    if (!stub) throw new DeviceError('stub-failed', `There is no stub for ${chip.CHIP_NAME}`);
-    await this.#uploadToRam(stub.decodedText, stub.text_start);
-    await this.#uploadToRam(stub.decodedData, stub.data_start);
-    await this.command(Op.MemEnd, words(0, stub.entry));
-    const greeting = await this.link.read(COMMAND_MS);
-    if (greeting.length !== STUB_GREETING.length || greeting.some((byte, index) => byte !== STUB_GREETING[index])) {
-      throw new DeviceError('stub-failed', 'The stub did not start');
-    }
-    this.isStub = true;
-    this.loader.IS_STUB = true;
-  }
-
-  /** Tells the stub the new rate, at the old one; the port has to follow. */
+  /** Tells the loader the new rate, at the old one; the port has to follow. The ROM sends an empty frame at the new rate then. */
   async announceBaud(baud: number): Promise<void> {
     await this.command(Op.ChangeBaud, words(baud, this.isStub ? this.link.baudrate : 0));
   }
@@ -216,6 +194,12 @@ export class LoaderCommands {
     }
   }
 
+  /** What runs on the board from now on. */
+  setStub(isStub: boolean): void {
+    this.isStub = isStub;
+    this.loader.IS_STUB = isStub;
+  }
+
   async #syncOnce(): Promise<boolean> {
     let isStub: boolean;
     try {
@@ -234,13 +218,8 @@ export class LoaderCommands {
     } catch (error) {
       if (!isDeviceError(error, 'no-reply') && !(error instanceof ESPError)) throw error;
     }
-    this.#setStub(isStub);
+    this.setStub(isStub);
     return true;
-  }
-
-  #setStub(isStub: boolean): void {
-    this.isStub = isStub;
-    this.loader.IS_STUB = isStub;
   }
 
   /** Whether a plain command is answered as it should be. */
@@ -251,20 +230,6 @@ export class LoaderCommands {
     } catch (error) {
       if (!isDeviceError(error, 'no-reply', 'bad-reply', 'command-refused', 'command-unknown')) throw error;
       return false;
-    }
-  }
-
-  async #uploadToRam(data: Uint8Array, address: number): Promise<void> {
-    const size = this.loader.ESP_RAM_BLOCK;
-    const blocks = Math.ceil(data.length / size);
-    await this.command(Op.MemBegin, words(data.length, blocks, size, address));
-    for (let index = 0; index < blocks; index++) {
-      const block = data.subarray(index * size, (index + 1) * size);
-      const lineMs = (block.length * 11_000) / this.link.baudrate;
-      await this.command(Op.MemData, concatBytes(words(block.length, index, 0, 0), block), {
-        checksum: blockChecksum(block),
-        timeoutMs: COMMAND_MS + 2 * lineMs,
-      });
     }
   }
 }

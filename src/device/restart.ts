@@ -4,7 +4,8 @@ import { isDeviceError } from './device-error.ts';
 import { type BoardIdentity } from './identify.ts';
 import { ROM_BAUD } from './link.ts';
 import { isNativeUsb, isUsbOtg, restartSequence, runResetSequence } from './reset.ts';
-import { COME_BACK_MS, type Session } from './session.ts';
+import { COME_BACK_MS } from './loader-entry.ts';
+import { type Session } from './session.ts';
 
 /**
  * Registers of the watchdog that restarts a chip whose USB (OTG) has no reset line, and of the flag that would send it
@@ -37,7 +38,7 @@ export async function restartBoard(
       isUsbOtg(usb) && identity.chip.name in WATCHDOGS
         ? WATCHDOGS[identity.chip.name as keyof typeof WATCHDOGS]
         : undefined;
-    if (watchdog && commands.isStub) {
+    if (watchdog && !identity.security.secureDownload) {
       const write = (address: number, value: number): Promise<void> =>
         commands.through((loader) => loader.writeReg(address, value));
       await commands.through((loader) => loader.writeReg(watchdog.option, 0, FORCE_DOWNLOAD));

@@ -1,11 +1,10 @@
 /**
  * Getting in touch with the loader of one board, and getting back in touch when the line failed.
- * Knows resets, rates and the stub; knows nothing of flash (see flash-jobs.ts).
+ * Knows resets, rates and which loader does the work; knows nothing of jobs on the flash (see flash-jobs.ts).
  */
 import { type Clock } from '#clock.ts';
-import { diagnoseSilence } from './connect-diagnosis.ts';
-import { DeviceError, type DeviceErrorCode, isDeviceError } from './device-error.ts';
-import { BAUD_LADDER, baudKey, type BaudMemory, FAST_START_BAUD, lowerBaudThan, topBaudOf } from './baud-rates.ts';
+import { BAUD_LADDER, baudKey, type BaudMemory, lowerBaudThan, topBaudOf } from './baud-rates.ts';
+import { DeviceError, isDeviceError } from './device-error.ts';
 import { CostMeter } from './flash-costs.ts';
 import {
   allowsStub,
@@ -17,19 +16,21 @@ import {
   isNoFlash,
   readTwice,
 } from './identify.ts';
-import { readTransfer } from './flash-transfer.ts';
+import { stubFlash } from './flash-transfer.ts';
+import { isLineError, lineWorks } from './line-check.ts';
 import { Link, ROM_BAUD } from './link.ts';
 import { LoaderCommands, Op, words } from './loader-commands.ts';
+import { isOpenError, LoaderEntry, reopenPort } from './loader-entry.ts';
+import { type LoaderFlash } from './loader-flash.ts';
 import { PortHolder } from './port-holder.ts';
 import { type Port, type PortInfo, type PortSource } from './port.ts';
-import {
-  entrySequences,
-  type EntryMode,
-  ESPRESSIF_VENDOR,
-  isNativeUsb,
-  type ResetSequence,
-  runResetSequence,
-} from './reset.ts';
+import { type EntryMode, ESPRESSIF_VENDOR, isNativeUsb } from './reset.ts';
+import { baudForEsp32Rom, ROM_TOP_BAUD, romChangesBaud } from './rom-baud.ts';
+import { ROM_BLOCK, romFlash } from './rom-transfer.ts';
+import { startStub } from './stub-start.ts';
+
+/** What answers: the stub, or the ROM alone where no stub is wanted, allowed or able to start. */
+export type LoaderMode = 'stub' | 'rom';
 
 /** What connecting is at, for a line of text on a screen. */
 export type ConnectStep = 'open' | 'reset' | 'identify' | 'stub' | 'baud' | 'recover';
@@ -46,41 +47,19 @@ export interface SessionOptions {
   bauds?: BaudMemory | undefined;
   /** Bytes; used when the size of the flash cannot be detected. */
   flashSize?: number | undefined;
+  /** False: the ROM does everything itself, slowly. Without effect on a stub that runs already and is not reset. */
+  stub?: boolean | undefined;
   onStep?: ((step: ConnectStep) => void) | undefined;
 }
 
-/** Rates at which a stub of an earlier session may run. */
-const COMMON_BAUDS = BAUD_LADDER.filter((baud) => baud <= 921_600);
-/** Bytes that have to arrive whole before a rate is taken: both a frame and a read. */
-const PROBE_BYTES = 0x1000;
-/** Milliseconds spent on resets and SYNC before the verdict. */
-const ENTRY_MS = 7000;
-/** Milliseconds that a native-USB board may take to come back; a pulled cable has to be told within two seconds. */
-export const COME_BACK_MS = 1800;
-/** What opening a port that is not there at the moment ends in. */
-const GONE_ERRORS: readonly DeviceErrorCode[] = ['port-missing', 'port-in-use-or-missing', 'port-lost'];
-/** SYNCs after each reset. */
-const SYNC_TRIES = 5;
-/** Bytes of boot text that are kept for the diagnosis. */
-const TEXT_LIMIT = 0x4000;
 /** Size in bytes of RAM and flash blocks over USB-OTG, whose ROM has small buffers (esptool `USB_RAM_BLOCK`). */
 const USB_OTG_BLOCK = 0x800;
 const STUB_BLOCK = 0x4000;
+/** How often a stub may fail to start before the ROM has to do. */
+const STUB_TRIES = 2;
 
 /** What full-speed USB carries. */
 const USB_BYTES_PER_SECOND = 800_000;
-
-/** What opening a port may end with. */
-const OPEN_ERRORS = [
-  'port-in-use-or-missing',
-  'port-busy',
-  'port-missing',
-  'port-no-permission',
-  'port-open-failed',
-] as const;
-
-const isLineError = (error: unknown): boolean =>
-  isDeviceError(error, 'no-reply', 'bad-reply', 'command-refused', 'command-unknown', 'stub-failed');
 
 export class Session {
   readonly clock: Clock;
@@ -89,21 +68,22 @@ export class Session {
   readonly commands: LoaderCommands;
   readonly usb: PortInfo;
   readonly meter = new CostMeter();
-  /** Whether the stub waits for a command, as far as is known: not in the middle of a transfer, not given up on. */
+  /** Whether the loader waits for a command, as far as is known: not in the middle of a transfer, not given up on. */
   inStep = true;
   readonly #options: SessionOptions;
   readonly #before: EntryMode;
-  #signal: AbortSignal | undefined;
-  #text: number[] = [];
+  readonly #entry: LoaderEntry;
   #found: FoundChip | undefined;
   #identity: BoardIdentity | undefined;
+  #flash: LoaderFlash | undefined;
+  #mode: LoaderMode = 'stub';
+  #wantsStub: boolean;
+  #failedStubs = 0;
   #topBaud: number;
   /** The user names the rate. */
   readonly #fixed: boolean;
   /** A rate failed in this session. */
   #lowered = false;
-  /** The ROM is still to be tried at a rate above its usual one. */
-  #fastStart: boolean;
 
   constructor(port: Port, options: SessionOptions) {
     this.#options = options;
@@ -112,35 +92,41 @@ export class Session {
     this.#before = options.before ?? 'auto';
     this.#fixed = typeof options.baud === 'number';
     this.#topBaud = typeof options.baud === 'number' ? options.baud : topBaudOf(this.usb);
-    this.#fastStart = this.#before !== 'none' && !isNativeUsb(this.usb) && this.#topBaud >= FAST_START_BAUD;
+    this.#wantsStub = options.stub !== false;
     this.link = new Link(port, options.clock);
-    this.commands = new LoaderCommands(this.link, options.clock);
+    this.commands = new LoaderCommands(this.link);
     this.holder = new PortHolder(port, options.clock, options.ports);
     this.holder.onLoss = () => this.link.lose();
+    this.#entry = new LoaderEntry(this, { before: this.#before, topBaud: this.#topBaud });
   }
 
-  /** Bytes of one block of a transfer to the stub. */
-  get blockSize(): number {
-    return this.#isOtg() ? USB_OTG_BLOCK : STUB_BLOCK;
+  get mode(): LoaderMode {
+    return this.#mode;
+  }
+
+  /** The flash by way of that loader. */
+  get flash(): LoaderFlash {
+    if (!this.#flash) throw new DeviceError('port-closed', 'There is no connection');
+    return this.#flash;
   }
 
   /** Runs a job on the link with the job's signal; see `Link.during`. */
   async during<T>(signal: AbortSignal | undefined, job: () => Promise<T>): Promise<T> {
-    this.#signal = signal;
+    this.#entry.signal = signal;
     try {
       return await this.link.during(signal, job);
     } finally {
-      this.#signal = undefined;
+      this.#entry.signal = undefined;
     }
   }
 
   /**
-   * From a closed port to a board that is identified and, where the chip allows it, runs the stub at the working rate.
+   * From a closed port to a board that is identified and, where that is possible, runs the stub at the working rate.
    *
    * @throws {DeviceError} any code of opening, connecting and identifying.
    */
   async establish(): Promise<BoardIdentity> {
-    await this.#openToEnter();
+    await this.#open();
     for (let attempt = 1; ; attempt++) {
       try {
         await this.#enter();
@@ -149,16 +135,17 @@ export class Session {
         this.#noteRate();
         return identity;
       } catch (error) {
-        if (attempt >= 3 || !isLineError(error)) throw error;
-        this.#fastStart = false;
-        await this.#openToEnter();
+        const isLast = attempt >= 3 || (this.#before === 'none' && isDeviceError(error, 'stub-failed'));
+        if (!this.#givesUpStub(error) && (isLast || !isLineError(error))) throw error;
+        this.#entry.startsFast = false;
+        await this.#open();
       }
     }
   }
 
   /**
-   * Gets back in step with the stub after something went wrong on the line: by SYNC if that does, else by starting over,
-   * also when the ROM answers in its place (the board was reset, or an earlier start of the stub failed).
+   * Gets back in step with the loader after something went wrong on the line: by SYNC if that does, else by starting over,
+   * also when the ROM answers in the stub's place (the board was reset, or an earlier start of the stub failed).
    * Flash contents and identity stay; what was under way has to be begun anew.
    */
   async regain(): Promise<void> {
@@ -167,10 +154,13 @@ export class Session {
     if (!answers && this.#before === 'none') {
       throw new DeviceError('no-reply', 'The board does not answer any more');
     }
-    if (!answers || !this.commands.isStub) {
+    if (!answers || !this.#isInMode()) {
       await this.#startOver();
       await this.#raiseBaud();
       this.#noteRate();
+    } else if (this.#mode === 'rom') {
+      // It may be another start of the ROM than the one that was told.
+      await this.#prepareFlash();
     }
     this.inStep = true;
   }
@@ -194,13 +184,7 @@ export class Session {
    * @throws {DeviceError} `port-lost` when it does not open any more, whatever the platform calls that.
    */
   async reopen(baud: number): Promise<void> {
-    try {
-      if (this.link.isOpen) await this.link.reopen(baud);
-      else await this.link.connect(baud);
-    } catch (error) {
-      if (!isDeviceError(error, ...OPEN_ERRORS)) throw error;
-      throw new DeviceError('port-lost', 'The port does not open again', { cause: error });
-    }
+    await reopenPort(this.link, baud);
   }
 
   /** Whether the loader answers at that rate: the board was not restarted, though it was told to. */
@@ -217,93 +201,31 @@ export class Session {
     await this.link.disconnect();
   }
 
+  /** @returns whether the stub has failed often enough; from then on the ROM does everything. */
+  #givesUpStub(error: unknown): boolean {
+    if (!isDeviceError(error, 'stub-failed') || this.#before === 'none') return false;
+    this.#wantsStub = ++this.#failedStubs < STUB_TRIES;
+    return !this.#wantsStub;
+  }
+
+  #isInMode(): boolean {
+    return this.commands.isStub === (this.#mode === 'stub');
+  }
+
   #noteRate(): void {
-    this.meter.setRate(isNativeUsb(this.usb) ? USB_BYTES_PER_SECOND : this.link.baudrate / 10);
+    const bytesPerSecond = isNativeUsb(this.usb) ? USB_BYTES_PER_SECOND : this.link.baudrate / 10;
+    this.meter.setLine({ bytesPerSecond, overlaps: this.#mode === 'stub' });
   }
 
-  async #openToEnter(): Promise<void> {
-    const baud = this.#fastStart ? FAST_START_BAUD : ROM_BAUD;
-    if (this.link.isOpen && this.link.baudrate === baud) return;
+  async #open(): Promise<void> {
+    if (this.#entry.isOpen) return;
     this.#options.onStep?.('open');
-    if (this.link.isOpen) await this.reopen(baud);
-    else await this.#openFirst(baud);
+    await this.#entry.open();
   }
 
-  /** A native-USB board that restarts again and again is away half of the time: the port that comes in its place is as good. */
-  async #openFirst(baud: number): Promise<void> {
-    try {
-      await this.link.connect(baud);
-    } catch (error) {
-      if (!this.holder.canFollow || !isDeviceError(error, ...GONE_ERRORS)) throw error;
-      const successor = await this.holder.successor(COME_BACK_MS, this.#signal).catch((cause: unknown) => {
-        throw isDeviceError(cause) ? error : (cause as Error);
-      });
-      await this.link.adopt(successor);
-      await this.link.connect(baud);
-    }
-  }
-
-  /** Resets into download mode and gets an answer to SYNC. */
   async #enter(): Promise<void> {
     this.#options.onStep?.('reset');
-    this.#text = [];
-    this.link.onBytes = (bytes) => this.#keepText(bytes);
-    try {
-      const reached = this.#before === 'none' ? await this.#syncAtAnyRate() : await this.#resetAndSync();
-      if (!reached) throw diagnoseSilence(Uint8Array.from(this.#text));
-    } finally {
-      this.link.onBytes = undefined;
-    }
-    await this.link.drainInput(30, 200);
-  }
-
-  async #resetAndSync(): Promise<boolean> {
-    const sequences = entrySequences(this.#before, this.usb);
-    if (this.#fastStart) {
-      if (await this.#tryEntry(sequences[0] ?? [])) return true;
-      // Its texts could not be read at that rate, and tell why it does not answer.
-      this.#fastStart = false;
-      this.#text = [];
-      await this.reopen(ROM_BAUD);
-    }
-    const end = this.clock.now() + ENTRY_MS;
-    for (let attempt = 0; this.clock.now() < end; attempt++) {
-      if (await this.#tryEntry(sequences[attempt % sequences.length] ?? [])) return true;
-    }
-    return false;
-  }
-
-  /** One reset and some SYNCs; a native-USB board is followed to its new port in between. */
-  async #tryEntry(sequence: ResetSequence): Promise<boolean> {
-    this.holder.expectDeparture();
-    try {
-      await runResetSequence(
-        sequence,
-        (dtr, rts) => this.link.setSignals(dtr, rts),
-        (ms) => this.link.pause(ms),
-      );
-      return await this.commands.sync(SYNC_TRIES);
-    } catch (error) {
-      if (!isDeviceError(error, 'port-lost') || !this.holder.canFollow) throw error;
-      await this.link.adopt(await this.holder.successor(COME_BACK_MS, this.#signal));
-      await this.link.connect(ROM_BAUD);
-      return this.commands.sync(SYNC_TRIES);
-    }
-  }
-
-  /** Without a reset a stub of an earlier session may answer, at that session's rate. */
-  async #syncAtAnyRate(): Promise<boolean> {
-    if (await this.commands.sync(SYNC_TRIES)) return true;
-    if (await this.commands.resync()) return true;
-    if (isNativeUsb(this.usb)) return false;
-    // What comes at other rates tells nothing.
-    this.link.onBytes = undefined;
-    for (const baud of new Set([this.#topBaud, ...COMMON_BAUDS])) {
-      if (baud === ROM_BAUD) continue;
-      await this.reopen(baud);
-      if (await this.commands.resync()) return true;
-    }
-    return false;
+    await this.#entry.enter(this.#topBaud);
   }
 
   async #identifyAndStart(): Promise<BoardIdentity> {
@@ -313,41 +235,60 @@ export class Session {
     if (this.#identity && this.#identity.mac !== identity.mac) {
       throw new DeviceError('wrong-board', `Board ${identity.mac} answers instead of ${this.#identity.mac}`);
     }
-    if (allowsStub(identity)) await this.#startStub(found);
-    if (!found.secureDownload) await this.#identifyFlash(identity);
+    if (this.#isOtg()) this.commands.loader.ESP_RAM_BLOCK = USB_OTG_BLOCK;
+    if (this.#wantsStub && allowsStub(identity) && !this.commands.isStub) {
+      this.#options.onStep?.('stub');
+      await startStub(this.commands, this.clock, { found, identity });
+    }
+    this.#useLoader(found);
+    if (!found.secureDownload) {
+      await this.#attachFlash();
+      await this.#identifyFlash(identity);
+    }
     identity.flashSize ??= this.#options.flashSize;
-    if (this.commands.isStub && identity.flashSize !== undefined) await this.#tellFlashSize(identity.flashSize);
     this.#identity = identity;
+    await this.#tellFlashSize();
     return identity;
   }
 
-  async #startStub(found: FoundChip): Promise<void> {
-    if (this.#isOtg()) this.commands.loader.ESP_RAM_BLOCK = USB_OTG_BLOCK;
-    if (this.commands.isStub) return;
-    this.#options.onStep?.('stub');
-    // Only the ESP32-P4 has two stubs; the others would read registers of another chip here.
-    const revision =
-      found.chip.name === 'esp32p4'
-        ? await this.commands.through(async (loader) => found.rom.getChipRevision?.(loader))
-        : undefined;
-    await this.commands.startStub(found.rom, revision);
+  #useLoader({ chip }: FoundChip): void {
+    const { commands } = this;
+    this.#mode = commands.isStub ? 'stub' : 'rom';
+    this.#flash = commands.isStub
+      ? stubFlash(commands, this.#isOtg() ? USB_OTG_BLOCK : STUB_BLOCK)
+      : romFlash(commands, chip, this.#isOtg() ? USB_OTG_BLOCK : ROM_BLOCK);
+  }
+
+  async #prepareFlash(): Promise<void> {
+    if (this.#identity?.security.secureDownload) return;
+    await this.#attachFlash();
+    await this.#tellFlashSize();
+  }
+
+  /** A stub has done it when it greets. */
+  async #attachFlash(): Promise<void> {
+    if (!this.commands.isStub) await this.commands.command(Op.SpiAttach, words(0, 0));
   }
 
   async #identifyFlash(identity: BoardIdentity): Promise<void> {
-    if (!this.commands.isStub) await this.commands.command(Op.SpiAttach, words(0, 0));
     const flashId = (await readTwice(() => this.commands.through((loader) => loader.readFlashId()))) & 0xff_ffff;
     identity.flashId = flashId;
     identity.flashSize = isNoFlash(flashId) ? undefined : flashSizeOfId(flashId);
   }
 
-  /** The loader checks ranges against this; id, blocks of 64 KiB, sectors, pages, status mask as esptool sends them. */
-  async #tellFlashSize(size: number): Promise<void> {
+  /**
+   * The loader checks ranges against this (the ROM believes in 2 MB until then); id, blocks of 64 KiB, sectors, pages, status mask as
+   * esptool sends them.
+   */
+  async #tellFlashSize(): Promise<void> {
+    const size = this.#identity?.flashSize;
+    if (size === undefined || this.#identity?.security.secureDownload) return;
     await this.commands.command(Op.SpiSetParams, words(0, size, 0x1_0000, 0x1000, 0x100, 0xffff));
   }
 
   /** Raises the rate as far as it works; ends at 115200 if nothing else does. */
   async #raiseBaud(): Promise<void> {
-    if (!this.commands.isStub || isNativeUsb(this.usb)) return;
+    if (isNativeUsb(this.usb) || !this.#mayRaiseBaud()) return;
     this.#topBaud = this.#rememberedTop();
     const rates = [this.#topBaud, ...BAUD_LADDER.filter((baud) => baud < this.#topBaud)];
     for (const baud of rates) {
@@ -361,24 +302,34 @@ export class Session {
     this.#remember();
   }
 
+  /** In secure download mode there is nothing to be gained. */
+  #mayRaiseBaud(): boolean {
+    const { chip, security } = this.#identity ?? {};
+    return this.#mode === 'stub' || (!!chip && romChangesBaud(chip.name) && !security?.secureDownload);
+  }
+
   #rememberedTop(): number {
+    // What the ROM can do tells nothing of a stub, which is what is remembered.
+    if (this.#mode === 'rom') return Math.min(this.#topBaud, ROM_TOP_BAUD);
     const known = this.#fixed || !this.#identity ? undefined : this.#options.bauds?.recall(this.#baudKey());
     // What failed in this session stays failed.
     return known === undefined || this.#lowered ? this.#topBaud : known;
   }
 
   #remember(): void {
-    if (!this.#fixed && this.#identity) this.#options.bauds?.note(this.#baudKey(), this.link.baudrate);
+    if (!this.#fixed && this.#identity && this.#mode === 'stub')
+      this.#options.bauds?.note(this.#baudKey(), this.link.baudrate);
   }
 
   #baudKey(): string {
     return baudKey(this.usb, this.#identity?.mac);
   }
 
-  /** @returns whether the stub answers at the new rate. */
+  /** @returns whether the loader answers at the new rate. */
   async #changeBaud(baud: number): Promise<boolean> {
     try {
-      await this.commands.announceBaud(baud);
+      const isEsp32Rom = this.#mode === 'rom' && this.#identity?.chip.name === 'esp32';
+      await this.commands.announceBaud(isEsp32Rom ? await baudForEsp32Rom(this.commands, baud) : baud);
     } catch (error) {
       // The answer may be what got lost, so the new rate is tried all the same.
       if (!isLineError(error)) throw error;
@@ -388,34 +339,21 @@ export class Session {
       await this.link.reopen(baud);
     } catch (error) {
       // A rate that the bridge does not have.
-      if (!isDeviceError(error, ...OPEN_ERRORS)) throw error;
+      if (!isOpenError(error)) throw error;
       return false;
     }
     await this.link.drainInput(20, 100);
-    return this.#lineWorks();
+    return lineWorks(this.commands, this.#flash);
   }
 
-  /** The stub answers, and long frames arrive whole in both directions. */
-  async #lineWorks(): Promise<boolean> {
-    try {
-      if (!(await this.commands.answersRegister()) && !(await this.commands.answersRegister())) return false;
-      await this.commands.echoLength(PROBE_BYTES);
-      await readTransfer(this.commands, { into: new Uint8Array(PROBE_BYTES), offset: 0, onRead: () => undefined });
-      return true;
-    } catch (error) {
-      if (!isLineError(error) && !isDeviceError(error, 'read-corrupt')) throw error;
-      return false;
-    }
-  }
-
-  /** Brings the stub back at 115200: where it still runs at that rate, as it is, else by a reset. */
+  /** Brings the loader back at 115200: where it still runs at that rate, as it is, else by a reset. */
   async #startOver(): Promise<void> {
-    this.#fastStart = false;
+    this.#entry.startsFast = false;
     this.#lowered = true;
     if (!this.link.isOpen || this.link.baudrate !== ROM_BAUD) await this.reopen(ROM_BAUD);
     if (await this.commands.sync(2)) {
       await this.link.drainInput(30, 200);
-      if (this.commands.isStub) return;
+      if (this.commands.isStub && this.#mode === 'stub') return;
     }
     await this.#enter();
     await this.#identifyAndStart();
@@ -424,10 +362,5 @@ export class Session {
   #isOtg(): boolean {
     const chipId = this.#found?.rom.IMAGE_CHIP_ID;
     return this.usb.usbVendorId === ESPRESSIF_VENDOR && chipId !== undefined && this.usb.usbProductId === chipId;
-  }
-
-  #keepText(bytes: Uint8Array): void {
-    this.#text.push(...bytes);
-    if (this.#text.length > TEXT_LIMIT) this.#text.splice(0, this.#text.length - TEXT_LIMIT);
   }
 }

@@ -81,7 +81,7 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
   'download-no-reply': {
     what: 'The board says that it waits for a download, but does not answer: it does not hear this computer.',
     state: UNTOUCHED,
-    todo: 'Check the line from the adapter’s TX to the board’s RX, and that nothing else is connected to RX.',
+    todo: 'Check the line from the adapter’s TX to the board’s RX, and that nothing else is connected to RX. A secured product may have its download mode switched off for good: then it can only be updated over the network.',
   },
   unreadable: {
     what: 'Something answers, but not an ESP32 that can be understood.',
@@ -118,7 +118,7 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
   'stub-failed': {
     what: 'The flash loader did not start on the board.',
     state: UNTOUCHED,
-    todo: 'Reset the board and try again.',
+    todo: 'Reset the board and try again, or do without it, slowly: --no-stub.',
   },
   'flash-size-unknown': {
     what: 'The size of the flash cannot be detected.',
@@ -126,9 +126,14 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
     todo: 'Say it with --flash-size, such as 4MB: it is printed on the module or in its data sheet. If nothing is known of it, the flash chip does not answer: disconnect what hangs on its pins.',
   },
   'flash-access-refused': {
-    what: 'The security settings of this chip keep its flash from being read and written here.',
+    what: 'The chip is in secure download mode: its flash cannot be read, and what is written cannot be verified.',
     state: UNTOUCHED,
-    todo: 'Update this board with signed images over the network, as its maker intends.',
+    todo: 'Update this board over the network, as its maker intends.',
+  },
+  'beyond-rom-reach': {
+    what: 'Without a stub only the first 16 MB of this flash can be reached.',
+    state: 'Nothing was sent to the board.',
+    todo: 'Use a partition table that ends there, or find out why the stub does not start: reset the board and try again.',
   },
   'range-invalid': {
     what: 'A range is not inside the flash or not on a sector border.',

@@ -26,14 +26,32 @@ export const OBJECTIONS: Record<ObjectionCode, Text> = {
   }),
   'secure-boot': ({ t }) => ({
     what: `Secure boot ${t('version')} is on: this chip only starts signed code, and some writes would make it unusable for good.`,
+    todo: 'If the app of a release is signed with the key of this board, flash --signed writes it, with data and settings; boot loader and table stay. Otherwise update the board over the network.',
+  }),
+  'secure-boot-revokes': () => ({
+    what: 'Secure boot is on, and one signature that is wrong makes this chip revoke a key for good.',
     todo: 'Update this board over the network with signed images.',
   }),
-  'flash-encryption': ({ t }) => ({
-    what: `Flash encryption (${t('mode')}) is on: plain data would be rubbish to this chip.`,
-    todo: 'Update this board over the network; its firmware encrypts while it writes.',
+  'secure-boot-keeps': () => ({
+    what: 'Secure boot is on: boot loader and partition table of this board have to stay as they are.',
+    todo: 'Leave --partitions and --flash-header out.',
   }),
+  'not-signed': ({ t }) => ({
+    what: `The app for ${t('label')} carries no signature for secure boot ${t('version')}: this chip would not start it.`,
+    todo: 'Give the signed file; builds name the other one -unsigned.',
+  }),
+  'flash-encryption': ({ t }) =>
+    t('mode') === 'development'
+      ? {
+          what: 'Flash encryption (development) is on: plain data would be rubbish to this chip, and it would not start again.',
+          todo: 'Write it with the tool that built the firmware (idf.py encrypted-flash), or update it over the network.',
+        }
+      : {
+          what: 'Flash encryption (release) is on: plain data would be rubbish to this chip, and it would not start again.',
+          todo: 'Update this board over the network; its firmware encrypts while it writes.',
+        },
   'secure-download-mode': () => ({
-    what: 'The chip is in secure download mode: nothing can be read back, so nothing could be verified.',
+    what: 'The chip is in secure download mode: nothing can be read back, so nothing could be verified, and what it holds cannot be kept.',
     todo: 'Update this board over the network.',
   }),
   'too-large': ({ n, t }) => ({
@@ -178,6 +196,9 @@ export const WARNINGS: Record<WarningCode, Text> = {
   'plain-release': () => ({ what: 'The table of the release has no two OTA slots: there is no place for data.' }),
   'release-nvs-unusable': ({ t }) => ({
     what: `The settings that the release brings (${t('label')}) are ${t('state')} and are not used.`,
+  }),
+  'secure-boot-app-only': ({ t }) => ({
+    what: `Secure boot ${t('version')} is on: boot loader and partition table of the board stay. An app that is not signed with its key does not start, until a right one is written.`,
   }),
   'other-port-kind': () => ({ what: 'This build is meant for another kind of port (USB of the chip, or a bridge).' }),
   'release-part-left-out': ({ t }) => ({

@@ -49,6 +49,8 @@ export interface VirtualEsp32Options {
    * otherwise. `false`: it stays with the rate of its texts.
    */
   readonly autobaud?: number | false;
+  /** Code that is loaded into RAM crashes: no stub starts. */
+  readonly crashesUploads?: boolean;
   readonly faults?: FaultInjector;
   /** No time passes on the line, and the rates do not matter. */
   readonly instantLine?: boolean;

@@ -242,7 +242,8 @@ export class VirtualEsp32 implements LoaderMachine {
   }
 
   enter(address: number): void {
-    startUploaded(this, address);
+    if (this.#options.crashesUploads) this.start(new DeadProgram());
+    else startUploaded(this, address);
   }
 
   // --- Inside ---

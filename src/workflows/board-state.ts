@@ -136,9 +136,9 @@ async function readPartitions(
   }
 }
 
-/** What is in the flash of a secured chip is encrypted, cannot be read, or must not be changed from here anyway. */
+/** What is in the flash is encrypted, or cannot be read. */
 export const isLocked = ({ security }: Pick<BoardIdentity, 'security'>): boolean =>
-  security.secureDownload || security.secureBoot !== 'off' || security.flashEncryption !== 'off';
+  security.secureDownload || security.flashEncryption !== 'off';
 
 /** The table, looked for at the usual places first; of a damaged one the rows that can still be read, as hints. */
 async function readTable(

@@ -17,8 +17,14 @@ export type ObjectionCode =
   | 'chip-revision'
   /** Checksum, SHA-256 or structure of an image is wrong. */
   | 'image-damaged'
-  /** The chip runs signed code only: what we write could not start. */
+  /** The chip runs signed code only, and nobody said that this release is signed for it. */
   | 'secure-boot'
+  /** With secure boot a signature that is wrong makes the chip revoke a key for good. */
+  | 'secure-boot-revokes'
+  /** With secure boot, boot loader and table of the board stay: what was asked for would change one of them. */
+  | 'secure-boot-keeps'
+  /** The app carries no signature of the kind that the chip asks for. */
+  | 'not-signed'
   /** The chip decrypts what it reads: plain data would be rubbish to it. */
   | 'flash-encryption'
   /** The boot loader in ROM lets nothing be read back, so nothing could be verified. */
@@ -106,6 +112,8 @@ export type WarningCode =
   | 'plain-release'
   /** The NVS image of the release is damaged or encrypted: its entries are not used. */
   | 'release-nvs-unusable'
+  /** Secure boot is on: the board keeps its boot loader and its table, and the user vouches for the app. */
+  | 'secure-boot-app-only'
   /** The release has builds for this chip, but for another kind of port. */
   | 'other-port-kind'
   /** A part of the release has no place in the new table and is left out. */

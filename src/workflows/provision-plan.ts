@@ -7,7 +7,7 @@ import { dataHeaderOf } from '#formats/release/release-data.ts';
 import { type DataHeader } from '#formats/data/data-image.ts';
 import { buildsFor, type Release, type ReleaseBuild } from '#formats/release/release.ts';
 import { type DataFile, planApp, planData } from './app-and-data.ts';
-import { type BoardState, isLocked } from './board-state.ts';
+import { type BoardState } from './board-state.ts';
 import { type HeaderWish, planBootloader } from './bootloader-plan.ts';
 import { planExtras } from './extra-parts.ts';
 import {
@@ -22,6 +22,13 @@ import { keptAndLost } from './kept-and-lost.ts';
 import { planNvs, protectSettings, type WifiChange, type WifiWish } from './nvs-plan.ts';
 import { type Objection, objection, warning } from './plan-notices.ts';
 import { chooseRoles, type Orientation, planOtadata } from './roles.ts';
+import {
+  needsSignature,
+  securityObjections,
+  securityWarnings,
+  signatureObjections,
+  withoutLoader,
+} from './security-plan.ts';
 import { type ChosenTable, chooseTable, type TableWish } from './table-choice.ts';
 
 export interface ProvisionOptions {
@@ -31,6 +38,8 @@ export interface ProvisionOptions {
   wifi?: WifiWish;
   orientation?: Orientation;
   header?: HeaderWish;
+  /** The user vouches for it that the release is signed with the key of a board that has secure boot. */
+  signed?: boolean;
 }
 
 /** Seconds without panic or reset after which a board is taken to be running (the boot loader may be silent). */
@@ -45,7 +54,8 @@ export function planProvision(release: Release, board: BoardState, wishes: Provi
   const { chip } = board.identity;
   const build = buildFor(release, board);
   const plan = emptyPlan(board, build);
-  plan.objections.push(...securityObjections(board));
+  const secured = securityObjections(board.identity, wishes);
+  plan.objections.push(...secured);
   if (!build) {
     const has = release.builds.map((candidate) => candidate.chip.title).join(', ');
     plan.objections.push(objection('wrong-chip', 'release', { has, chip: chip.title }));
@@ -58,18 +68,19 @@ export function planProvision(release: Release, board: BoardState, wishes: Provi
   if (build.serialType !== undefined && build.serialType !== portKind(board.identity)) {
     plan.warnings.push(warning('other-port-kind', 'release'));
   }
-  // Nothing was read from a secured board, so nothing more can be said of it.
-  if (isLocked(board.identity)) return plan;
+  if (secured.length > 0) return plan;
+  plan.warnings.push(...securityWarnings(board.identity));
   if (board.unknown) plan.warnings.push(warning('unknown-content', 'partition-table'));
   if (options.wifi && options.wifi.store.kind !== 'none') plan.wifi = { ssid: options.wifi.ssid };
   else if (wishes.wifi && !wishes.wifi.store) plan.warnings.push(warning('wifi-ignored-by-firmware', 'wifi'));
 
   const dataSize = options.data?.bytes.length ?? 0;
-  const choice = chooseTable(build, board, { wish: options.table ?? { kind: 'auto' }, dataSize });
+  const loaderBuild = needsSignature(board.identity) ? withoutLoader(build) : build;
+  const choice = chooseTable(loaderBuild, board, { wish: options.table ?? { kind: 'auto' }, dataSize });
   collect(plan, choice);
   if (!choice.table) return plan;
   plan.table = { offset: choice.table.offset, partitions: choice.table.partitions };
-  planWrites(plan, { build, table: choice.table, board, options, dataHeader: dataHeaderOf(release) });
+  planWrites(plan, { build, loaderBuild, table: choice.table, board, options, dataHeader: dataHeaderOf(release) });
   return plan;
 }
 
@@ -121,18 +132,10 @@ function collect(plan: FlashPlan, { writes = [], objections, warnings = [] }: Pl
   plan.warnings.push(...warnings);
 }
 
-/** Code that is not signed does not run, plain data are rubbish to a decrypting chip, and what cannot be read back cannot be verified. */
-export function securityObjections({ identity }: Pick<BoardState, 'identity'>): Objection[] {
-  const { secureBoot, flashEncryption, secureDownload } = identity.security;
-  const objections: Objection[] = [];
-  if (secureDownload) objections.push(objection('secure-download-mode', 'chip'));
-  if (secureBoot !== 'off') objections.push(objection('secure-boot', 'chip', { version: secureBoot }));
-  if (flashEncryption !== 'off') objections.push(objection('flash-encryption', 'chip', { mode: flashEncryption }));
-  return objections;
-}
-
 interface Parts {
   build: ReleaseBuild;
+  /** The build with what it may bring of a boot loader and a table. */
+  loaderBuild: ReleaseBuild;
   table: ChosenTable;
   board: BoardState;
   options: SettledOptions;
@@ -143,7 +146,7 @@ interface Parts {
  * Order of the writes: a copy of the settings, then table and settings, so that at every moment the board has them whole in one of
  * the two places; app and data, the long ones, come last.
  */
-function planWrites(plan: FlashPlan, { build, table, board, options, dataHeader }: Parts): void {
+function planWrites(plan: FlashPlan, { build, loaderBuild, table, board, options, dataHeader }: Parts): void {
   const choice = chooseRoles({ table, build }, board, options.orientation ?? 'keep');
   const { roles } = choice;
   collect(plan, choice);
@@ -158,12 +161,13 @@ function planWrites(plan: FlashPlan, { build, table, board, options, dataHeader 
     plan.roles = roles;
     collect(plan, planOtadata(table, roles));
   }
-  collect(plan, planBootloader({ build, table, wish: options.header ?? {} }, board));
+  collect(plan, planBootloader({ build: loaderBuild, table, wish: options.header ?? {} }, board));
   if (appPart) collect(plan, safe.app ? { ...appPart, writes: [safe.app] } : appPart);
   if (roles) collect(plan, planData({ build, roles, data: options.data, header: dataHeader }));
   const dataGiven = options.data !== undefined;
   collect(plan, planExtras({ build, table, roles, dataGiven }));
   plan.objections.push(...overlaps(plan), ...lostData(plan, board));
+  plan.objections.push(...signatureObjections(plan.writes, table.partitions, board.identity));
   plan.writes.push(...oldTableErased(plan, board));
   Object.assign(plan, keptAndLost(board, { table, writes: plan.writes, nvs: nvs.items }));
 }

@@ -11,7 +11,7 @@ import { type BoardState } from './board-state.ts';
 import { type FlashWrite, flashWrite } from './flash-plan.ts';
 import { commonRanges, flashRegions, rangesOfPartitions, soundRanges } from './flash-regions.ts';
 import { type Notice, type Objection } from './plan-notices.ts';
-import { securityObjections } from './provision-plan.ts';
+import { securityObjections } from './security-plan.ts';
 
 /** Why a backup must not be put onto this board, besides what speaks against any write. */
 export type RestoreObjectionCode =
@@ -72,7 +72,7 @@ export function planRestore(backup: Backup, board: Board, { partitions }: Restor
     manifest,
     writes,
     objections: [
-      ...securityObjections(board),
+      ...securityObjections(board.identity),
       ...chipObjections(manifest, board, writes),
       ...missingParts(manifest, wanted, backup.stretches),
       ...elsewhere(manifest, board, { partitions, wanted }),

@@ -37,6 +37,17 @@ describe('flash', () => {
     expect(new Uint8Array(after.subarray(0x20_0020, 0x20_0020 + 20_000))).toEqual(payload(20_000));
   });
 
+  test('--no-stub leaves the work to the ROM, and says so', async () => {
+    const { code, records } = await runCli(flash('--json', '--no-stub', '--data', data, ...WIFI), { stdin: PASSWORD });
+    expect(records.slice(0, 3).map(({ event }) => event)).toEqual(['release', 'rom-loader', 'board']);
+    expect(records.at(-1)).toMatchObject({ event: 'done', address: '192.168.1.57' });
+    expect(code).toBe(0);
+    const after = new Uint8Array(readFileSync(board));
+    expect(after.subarray(0x20_0020, 0x20_0020 + 20_000)).toEqual(payload(20_000));
+    const again = await runCli(['identify', '--port', `virtual:esp32@${board}`, '--no-stub', '--json']);
+    expect(again.records.map(({ event }) => event)).toEqual(['rom-loader', 'board', 'flash']);
+  });
+
   test('never prints the password, in no form of output', async () => {
     const plain = await runCli(flash(...WIFI), { stdin: `${PASSWORD}\n` });
     const json = await runCli(flash('--json', ...WIFI), { stdin: `${PASSWORD}\n` });

@@ -43,6 +43,30 @@ async function stop(): Promise<void> {
 
 const portOf = (address: string): string => address.split(':').at(-1)!;
 
+test('with eFuses burnt it refuses as a secured board does, and its flash stays as it is', async () => {
+  const file = join(folder, 'board.bin');
+  const { uart, control } = await start('--chip', 'esp32c3', '--flash', file, '--efuse', 'secure-boot,secure-download');
+  const port = `tcp://${uart}?control=${portOf(control)}`;
+  const build = 'test/fixtures/release/web-tools';
+  const { code, records } = await runCli(['flash', build, '--port', port, '--json']);
+  expect(code).toBe(2);
+  const plan = records.find(({ event }) => event === 'plan') as { objections: { code: string }[] };
+  expect(plan.objections.map((objection) => objection.code)).toContain('secure-download-mode');
+  await stop();
+  expect(new Uint8Array(readFileSync(file)).every((byte) => byte === 0xff)).toBe(true);
+});
+
+test.each([
+  ['esp32', 'secure-download'],
+  ['esp32c3', 'secure-boot-v1'],
+  ['esp32c3', 'secure-boot,'],
+  ['esp32s3', 'jtag'],
+])('a virtual %s has no eFuse %s', async (chip, efuse) => {
+  const { code, err } = await runCli(['virtual', '--chip', chip, '--efuse', efuse]);
+  expect(code).toBe(2);
+  expect(err).toContain('secure-boot');
+});
+
 test('it is provisioned over TCP, comes up on its network, and its flash is in the file afterwards', async () => {
   const file = join(folder, 'board.bin');
   const { uart, control } = await start('--chip', 'esp32', '--flash', file, '--wifi', 'home:open sesame');

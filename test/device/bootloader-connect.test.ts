@@ -113,32 +113,6 @@ describe('identity', () => {
     }),
   );
 
-  test.each(['esp32s3', 'esp32c3'])('secure boot on an %s: known, but no flash access', (chip) =>
-    onBench({ chip, efuses: { secureBoot: true } }, async (bench) => {
-      const board = await bench.connect();
-      expect(board.mode).toBe('rom');
-      expect(board.identity).toMatchObject({ flashSize: 0x40_0000, security: { secureBoot: 'v2' } });
-      await expect(board.read(0, 16)).rejects.toMatchObject({ code: 'flash-access-refused' });
-      await expect(board.write(0, new Uint8Array(16))).rejects.toMatchObject({ code: 'flash-access-refused' });
-      await board.close();
-      expect(await bench.isFree()).toBe(true);
-    }),
-  );
-
-  test.each(['esp32s3', 'esp32c3'])('secure download mode on an %s: no registers are read', (chip) =>
-    onBench({ chip, efuses: { secureDownload: true } }, async (bench) => {
-      const board = await bench.connect();
-      expect(board.mode).toBe('rom');
-      expect(board.identity).toMatchObject({
-        mac: undefined,
-        flashSize: undefined,
-        security: { secureDownload: true },
-      });
-      await expect(board.erase(0, 0x1000)).rejects.toMatchObject({ code: 'flash-access-refused' });
-      await board.close();
-    }),
-  );
-
   test('a flash that cannot be detected: nothing is guessed, the given size is taken', () =>
     onBench({ flashId: 0xff_ffff }, async (bench) => {
       const blind = await bench.connect();

@@ -52,6 +52,25 @@ test.each(['esp32c3', 'esp32s3'])('a %s with secure boot does not jump to what w
   expect(answer?.body.length).toBe(4);
 });
 
+test('the ESP32-S3 calls its reading function by a pointer, secure boot or not, and sets that anew at a reset', async () => {
+  const { readPointer, stub } = simChip('esp32s3');
+  const poke = request(0x09, wordBytes(readPointer!, stub.entry, 0xffff_ffff, 0));
+  const loader = await new LoaderBench({ chip: 'esp32s3', efuses: { secureBoot: true } }).start('esptool-js');
+  await loader.ask(poke);
+  await loader.ask(wordRequest(0x0e, 0, 0));
+  // Two bytes of status: the stub answers.
+  expect((await loader.ask(wordRequest(0x0a, 0x4000_1000)))[0]?.body.length).toBe(2);
+  loader.board.pressReset();
+  await loader.clock.advance(100);
+  await loader.ask(SYNC);
+  expect((await loader.ask(wordRequest(0x0e, 0, 64)))[0]?.body.length).toBe(68);
+});
+
+test('code that crashes leaves nobody who answers', async () => {
+  const loader = await new LoaderBench({ crashesUploads: true }).start('esptool-js');
+  expect(await loader.ask(SYNC)).toEqual([]);
+});
+
 test('the ESP32-S3 takes 20 bytes of BEGIN and tells its chip id', async () => {
   const loader = await new LoaderBench({ chip: 'esp32s3' }).start();
   const [info] = await loader.ask(request(0x14, new Uint8Array(0)));

@@ -159,6 +159,26 @@ describe.each(shapes)('$kind release on an $chip', (shape) => {
     }));
 });
 
+describe.each(VIRTUAL_CHIPS)('an %s whose stub does not start', (chip) => {
+  const release = makeRelease({ chip, kind: 'idf', partitions: TWO_SLOTS });
+
+  test('is provisioned by its ROM, and comes up', () =>
+    onBench({ chip, network: NETWORK, crashesUploads: true }, async (bench) => {
+      const { verdict, house } = await provisionOn(bench, release, { data: DATA, wifi: WIFI });
+      expect(verdict).toEqual({ by: 'loaded-app', appOffset: 0x10_0000, address: '192.168.1.57' });
+      expect(dataShown(house)).toBe('voices 2.4');
+    }));
+
+  test('keeps what it has, and a second run changes nothing', () =>
+    onBench({ ...usedBoard(chip, { swapped: true }), crashesUploads: true }, async (bench) => {
+      const { house } = await provisionOn(bench, release, { data: DATA, wifi: WIFI });
+      expect(house.state.runningSlot).toBe('ota_1');
+      const first = bench.board.snapshot();
+      await provisionOn(bench, release, { data: DATA, wifi: WIFI });
+      expect(Buffer.compare(bench.board.snapshot(), first)).toBe(0);
+    }));
+});
+
 describe.each(['esp32s3', 'esp32c3'] as const)('an %s on its own USB', (chip) => {
   test('leaves and comes back as another port, and the job goes on', () =>
     onBench({ chip, wiring: 'usb-serial-jtag', network: NETWORK }, async (bench) => {

@@ -1,6 +1,5 @@
 /** Everything that the Provision screen shows: release, settings, board, plan, run, and which of them comes next. */
 import { type Clock } from '#clock.ts';
-import { type Bootloader } from '#device/bootloader.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
 import { type FlashPlan } from '#workflows/flash-plan.ts';
@@ -181,7 +180,7 @@ export class Provisioning {
         if (first !== undefined && state.identity.mac !== first) {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
-        const plan = await this.#freshPlan(state, board);
+        const plan = await this.#freshPlan(state);
         this.#keep(state, plan);
         return plan;
       },
@@ -242,10 +241,10 @@ export class Provisioning {
   }
 
   /** With what stands in the fields at this moment: the plan on the screen may be older than the last key. */
-  async #freshPlan(state: BoardState, board: Bootloader): Promise<FlashPlan> {
+  async #freshPlan(state: BoardState): Promise<FlashPlan> {
     await this.#planning;
     const answer = await this.#planner.plan(state, this.settings.wishes);
-    if (!answer || board.mode === 'rom') throw new DeviceError('flash-access-refused', 'Nothing can be written');
+    if (!answer) throw new Error('There is no release to write');
     this.answer = answer;
     this.planError = undefined;
     return answer.plan;

@@ -75,6 +75,10 @@ export interface SimChip {
   readonly leavesWith: string;
   /** After that text a BASIC prompt takes the bytes; without one the chip is silent. */
   readonly hasBasic: boolean;
+  /** With secure boot the ROM does not jump to what was loaded into RAM. */
+  readonly keepsUploadsOut: boolean;
+  /** Variable of the ROM that holds where its function for reading flash begins; undefined where hosts do not change it. */
+  readonly readPointer?: number;
   /** CHANGE_BAUDRATE with rate 0 kills the ROM. */
   readonly diesAtBaudZero: boolean;
   /** Addresses whose read ends the ROM, and what it prints then. */
@@ -102,6 +106,7 @@ const LATER_CHIP = {
   strayOffset: 0x31_b9f0,
   leavesWith: 'user code done\r\n',
   hasBasic: false,
+  keepsUploadsOut: true,
   diesAtBaudZero: false,
   // Between the end of the ROM's data and its code nothing answers; the USB side of 3FF5xxxx exists on the ESP32 only.
   deadlyRead: (address: number) => (address >= 0x3ff2_0000 && address < 0x4000_0000) || address >= 0x7000_0000,
@@ -163,6 +168,7 @@ export const SIM_CHIPS: readonly SimChip[] = [
     flushesWholeWindow: true,
     leavesWith: 'flash read err, 631\r\nFalling back to built-in command interpreter.\r\nOK\r\n>',
     hasBasic: true,
+    keepsUploadsOut: false,
     diesAtBaudZero: true,
     deadlyRead: (address) => address >= 0x7000_0000,
     panicText: '',
@@ -191,6 +197,8 @@ export const SIM_CHIPS: readonly SimChip[] = [
     // esptool targets/esp32s3.py; ESP-IDF v5.5 soc/esp32s3/register/soc/rtc_cntl_reg.h.
     watchdog: { config: 0x6000_8098, timeout: 0x6000_809c, protect: 0x6000_80b0, force: 0x6000_812c },
     deadlyRead: (address) => address >= 0x7000_0000,
+    // esptool loader.py, run_stub.
+    readPointer: 0x3fce_f688,
     stub: {
       text: [0x4037_8000, 7832],
       data: [0x3fcb_2dc0, 264],

@@ -16,6 +16,8 @@ import { Worker, type Work } from './work.ts';
 const EMPTY_FRAME = Uint8Array.of(0xc0, 0xc0);
 /** MD5 of the ROM in bytes a millisecond; roughly. */
 const MD5_RATE = 2000;
+/** Somewhere in ROM: where its function for reading flash begins, until a host says otherwise. */
+const ROM_READS = 0x4000_0a00;
 /** What is left in secure download mode. */
 const SECURE_OPS: ReadonlySet<number> = new Set([
   Op.Sync,
@@ -48,6 +50,8 @@ export class RomLoader implements Program {
     this.#machine = machine;
     this.#worker = new Worker(machine.clock);
     this.#flash = new RomFlash(machine.flash, machine.chip, machine.memory.romDeflateOffset);
+    const { readPointer } = machine.chip;
+    if (readPointer !== undefined) machine.memory.write(readPointer, ROM_READS);
   }
 
   receive(bytes: Uint8Array): void {
@@ -186,7 +190,8 @@ export class RomLoader implements Program {
     const stays = readU32(buffer, HEADER_SIZE) !== 0;
     const entry = this.#request.length < 16 ? 0 : readU32(buffer, HEADER_SIZE + 4);
     this.#finish(Reason.Ok);
-    if (stays) return;
+    const { chip, efuses } = this.#machine;
+    if (stays || (chip.keepsUploadsOut && efuses.settings.secureBoot)) return;
     if (entry === 0) this.#leave();
     else this.#machine.enter(entry);
   }
@@ -202,6 +207,9 @@ export class RomLoader implements Program {
   }
 
   #readSlow(): void {
+    const { chip, memory } = this.#machine;
+    const reader = chip.readPointer === undefined ? ROM_READS : memory.read(chip.readPointer);
+    if (reader !== ROM_READS) return this.#machine.enter(reader);
     const offset = readU32(this.#frames.buffer, HEADER_SIZE);
     const length = readU32(this.#frames.buffer, HEADER_SIZE + 4);
     if (length > 64) return this.#fail(Reason.ReadLength, 64);

@@ -11,9 +11,7 @@ import { Stub } from './stub.ts';
  * there; with nothing loaded the chip hangs.
  */
 export function startUploaded(machine: LoaderMachine, entry: number): void {
-  const { chip, memory, efuses } = machine;
-  // A ROM fault of the later chips: with secure boot the jump does not happen.
-  if (chip.efuseLayout === 'later' && efuses.settings.secureBoot) return;
+  const { chip, memory } = machine;
   if (!memory.isLoaded(entry)) {
     machine.start(new DeadProgram());
     return;

@@ -154,7 +154,7 @@ test('a user who chooses no place has changed his mind', async () => {
 
 test('a blank board and one that is locked have nothing to back up, others have', async () => {
   expect(isWorthBackup(await readBoard())).toBe(false);
-  expect(isWorthBackup(await readBoard({ ...LAYOUT, security: { secureBoot: 'v2' } }))).toBe(false);
+  expect(isWorthBackup(await readBoard({ ...LAYOUT, security: { flashEncryption: 'release' } }))).toBe(false);
   expect(isWorthBackup(await readBoard(LAYOUT))).toBe(true);
   expect(isWorthBackup(await readBoard({ contents: { 0x2_0000: noise(5000) } }))).toBe(true);
   expect(backupSeconds(await readBoard(), TYPICAL_COSTS)).toBeCloseTo(46.7, 0);

@@ -79,6 +79,9 @@ export const OBJECTION_CASES: Readonly<Record<ObjectionCode, ObjectionCase | Unr
   'chip-revision': { card: 'Release', release: buildWithApp(forNewerChip()) },
   'image-damaged': { card: 'Release', release: buildWithApp(damagedApp()) },
   'secure-boot': { card: 'Board', board: { fault: 'secure-boot' } },
+  'secure-boot-revokes': { never: 'no virtual board has that eFuse burnt' },
+  'secure-boot-keeps': { never: 'the page takes nobody’s word for it that a release is signed' },
+  'not-signed': { never: 'the page takes nobody’s word for it that a release is signed' },
   'flash-encryption': { card: 'Board', board: { fault: 'flash-encryption' } },
   'secure-download-mode': {
     card: 'Board',

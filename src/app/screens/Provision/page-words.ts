@@ -6,6 +6,7 @@ import { type Notice, type ObjectionCode, type WarningCode } from '#workflows/pl
 
 /** Longer ones first. */
 const WORDS: readonly (readonly [RegExp, string])[] = [
+  [/Leave --partitions and --flash-header out/g, 'Leave partitions and flash header as they are'],
   [
     /Leave --partitions out to keep the table of the board/g,
     'Leave the partitions on automatic to keep the table of the board',
@@ -21,6 +22,8 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/--flash-header size=detect/g, 'flash header “real size”'],
   [/--flash-header repair/g, 'flash header “repair”'],
   [/Give the data with --data as well/g, 'Choose the data file too'],
+  [/flash --signed writes it/g, 'the command line can write it (flash, signed)'],
+  [/, or do without it, slowly: --no-stub/g, ''],
   [/use --before none/g, 'choose the reset “none” under More'],
   [/--baud 115200/g, 'speed 115200 under More'],
   [/Say it with --flash-size, such as 4MB/g, 'Choose it under More'],
