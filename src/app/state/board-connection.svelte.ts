@@ -63,6 +63,11 @@ export class BoardConnection {
     this.#hintsFor = hintsFor;
   }
 
+  /** The connected board, while nobody else does anything with it. */
+  get idle(): Bootloader | undefined {
+    return this.status === 'connected' ? this.#bootloader : undefined;
+  }
+
   /** Connects to the board at `place` and reads what is on it. Errors stand in `error`. */
   async connect(place: BoardPlace, options: ReachOptions): Promise<void> {
     if (this.status === 'connecting' || this.status === 'working') return;

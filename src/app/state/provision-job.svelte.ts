@@ -4,6 +4,7 @@ import { type Bootloader } from '#device/bootloader.ts';
 import { type ConsoleLine } from '#device/console.ts';
 import { isAbort } from '#messages/error-message.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
+import { type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { type FlashStep, type PlanProgress } from '#workflows/run-flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
@@ -14,12 +15,17 @@ export type RunPhase = (typeof RUN_PHASES)[number];
 
 export type JobStatus = 'idle' | 'running' | 'done' | 'failed' | 'cancelled';
 
+export interface ComparedPlan {
+  plan: FlashPlan;
+  comparison: FlashComparison | undefined;
+}
+
 /** What the run needs of the others. */
 export interface RunParts {
   /** The board in its loader. */
   connect: (signal: AbortSignal) => Promise<Bootloader>;
-  /** The plan for what is on the board now. */
-  compare: (board: Bootloader, signal: AbortSignal) => Promise<FlashPlan>;
+  /** The plan for what is on the board now, and what of it is there already. */
+  compare: (board: Bootloader, signal: AbortSignal) => Promise<ComparedPlan>;
 }
 
 /** How far the writes are. */
@@ -74,13 +80,14 @@ export class ProvisionJob {
     this.status = 'running';
     try {
       const board = await connect(signal);
-      const plan = await closingOnError(board, async () => {
+      const { plan, comparison } = await closingOnError(board, async () => {
         this.phase = 'compare';
         return compare(board, signal);
       });
       this.progress = { ...NOTHING, total: plannedBytes(plan) };
       this.verdict = await provision(board, plan, {
         signal,
+        comparison,
         onStep: (step) => this.#step(step),
         onProgress: (progress) => this.#wrote(progress),
         onRestart: () => this.#restarted(),

@@ -3,13 +3,15 @@ import { type Clock } from '#clock.ts';
 import { type Bootloader } from '#device/bootloader.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
+import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
 import { type Planner } from '../workers/planner.ts';
 import { type PlanAnswer } from '../workers/planner-messages.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
+import { PlanComparison } from './plan-comparison.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
@@ -41,6 +43,8 @@ export class Provisioning {
   /** The chip that the virtual board will be, when the user has chosen it. */
   demoChip = $state<DemoChip>();
   readonly plan = $derived(this.answer?.plan);
+  /** Bytes of the plan that have to be sent to the connected board; `undefined` while that is not known. */
+  readonly toSend = $derived(this.#toSend());
   readonly blocked = $derived(
     (this.plan?.objections.length ?? 0) > 0 ||
       this.planError !== undefined ||
@@ -49,6 +53,7 @@ export class Provisioning {
   readonly next: NextStep = $derived(this.#next());
   readonly #planner: Planner;
   readonly #startDemo: ProvisioningParts['startDemo'];
+  readonly #comparison = new PlanComparison();
   #planning: Promise<void> | undefined;
   #stale = false;
 
@@ -75,6 +80,15 @@ export class Provisioning {
     if (this.job.running) return;
     this.#stale = true;
     this.#planning ??= this.#planUntilFresh().finally(() => (this.#planning = undefined));
+  }
+
+  /** Compares the plan with the connected board; to be called whenever one of them changes. */
+  compare(): void {
+    const { answer, connection, job, settings } = this;
+    const board = connection.idle;
+    const isWanted = job.status === 'idle' && answer && !answer.preview && answer.plan.objections.length === 0;
+    if (board && isWanted && settings.sends === 'differing') this.#comparison.begin({ board, plan: answer.plan });
+    else this.#comparison.stop();
   }
 
   /** Another release has its table elsewhere: a connected board is looked at again. */
@@ -146,7 +160,8 @@ export class Provisioning {
         if (first !== undefined && state.identity.mac !== first) {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
-        return this.#freshPlan(state, board);
+        const plan = await this.#freshPlan(state, board);
+        return { plan, comparison: await this.#compared(board, plan, signal) };
       },
     });
     await connection.release();
@@ -194,6 +209,18 @@ export class Provisioning {
     this.answer = answer;
     this.planError = undefined;
     return answer.plan;
+  }
+
+  /** Nothing where the plan is refused anyway. */
+  async #compared(board: Bootloader, plan: FlashPlan, signal: AbortSignal): Promise<FlashComparison | undefined> {
+    if (plan.objections.length > 0) return undefined;
+    return this.settings.sends === 'everything' ? EVERYTHING : this.#comparison.forRun({ board, plan }, signal);
+  }
+
+  #toSend(): number | undefined {
+    const { answer, settings } = this;
+    if (!answer || answer.preview) return undefined;
+    return settings.sends === 'everything' ? plannedBytes(answer.plan) : this.#comparison.bytesToSend(answer.plan);
   }
 
   #next(): NextStep {

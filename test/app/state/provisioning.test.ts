@@ -141,6 +141,45 @@ test('a cancelled run says so, leaves the port free, and can be run again', asyn
   });
 });
 
+test('of a board that was written before, only what differs is sent: nothing, or everything when that is asked for', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    await flow.nextBoard();
+    await ready(scene);
+    flow.compare();
+    while (flow.toSend === undefined) await sleep(bench.clock, 50);
+    expect(flow.toSend).toBe(0);
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: false, progress: { toSend: 0 } });
+    await flow.nextBoard();
+    flow.settings.sends = 'everything';
+    await ready(scene);
+    flow.compare();
+    const all = flow.toSend;
+    expect(all).toBeGreaterThan(0);
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: true, progress: { sent: all, toSend: all } });
+    expect(asPlanned(scene)).toBe(true);
+  });
+});
+
+test('a run that begins while the flash is compared goes through', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    await flow.nextBoard();
+    await ready(scene);
+    flow.compare();
+    await sleep(bench.clock, 20);
+    expect(flow.toSend).toBeUndefined();
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: false });
+  });
+});
+
 test('a second press while a run goes on changes nothing', async () => {
   await onScene({}, async (scene) => {
     const { flow } = scene;

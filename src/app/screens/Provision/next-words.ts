@@ -13,12 +13,14 @@ export interface NextFacts {
   present: boolean;
   /** Something was written before the run ended. */
   touched: boolean;
+  /** The board has all of the plan already, as far as is known. */
+  nothingToSend: boolean;
   /** Connecting, or waiting for the board. */
   connecting: boolean;
 }
 
 export function nextWords(step: NextStep, facts: NextFacts): { label: string; hint: string } {
-  const { ability, virtual, knownPorts, objections, present, touched, connecting } = facts;
+  const { ability, virtual, knownPorts, objections, present, touched, nothingToSend, connecting } = facts;
   switch (step) {
     case 'choose':
       return {
@@ -42,13 +44,18 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
             : 'One thing is to be settled before anything can be written.',
       };
     case 'write':
-      return { label: 'Write and start', hint: 'Cancelling midway leaves the board needing a new write.' };
+      return {
+        label: 'Write and start',
+        hint: nothingToSend
+          ? 'The board has all of it already: it is only started.'
+          : 'Cancelling midway leaves the board needing a new write.',
+      };
     case 'again':
       if (!present) return { label: 'Write again', hint: 'It waits until the board is plugged in.' };
       return {
         label: 'Write again',
         hint: touched
-          ? 'Settings are kept; everything else is written and verified anew.'
+          ? 'Settings are kept, and what is there already is not sent again. All of it is verified.'
           : 'Nothing was changed so far.',
       };
     case 'next-board':
