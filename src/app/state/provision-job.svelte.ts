@@ -62,6 +62,8 @@ export class ProvisionJob {
   /** Something was written: the board is not what it was. */
   touched = $state(false);
   readonly running = $derived(this.status === 'running');
+  /** How much of what has to be sent is acknowledged, 0 to 1; `undefined` while nothing is written or verified. */
+  readonly share = $derived(this.#share());
   readonly #clock: Clock;
   #controller: AbortController | undefined;
   #meter = new RateMeter();
@@ -120,6 +122,12 @@ export class ProvisionJob {
     this.touched = false;
     this.#meter = new RateMeter();
     this.#waitingLines = [];
+  }
+
+  #share(): number | undefined {
+    const { sent, toSend } = this.progress;
+    if (this.phase === 'verify') return 1;
+    return this.phase === 'write' && toSend > 0 ? sent / toSend : undefined;
   }
 
   #step(step: FlashStep): void {
