@@ -44,10 +44,10 @@ test.concurrent.each([
   ['a supply that fails in the middle', 'power-cut:12'],
   ['a chip that hangs in the middle', 'hang:150000'],
   ['a turned bit on the way to the board', 'flip:150000'],
-  ['a turned bit on the way from the board', 'flip-back:188000'],
+  ['a turned bit on the way from the board', 'flip-back:36900'],
   ['bytes lost on the way to the board', 'drop:150000'],
-  ['bytes lost on the way from the board', 'drop-back:188000'],
-  ['a turned bit while the board is read', 'flip-back:45000'],
+  ['bytes lost on the way from the board', 'drop-back:36900'],
+  ['a turned bit while the board is read', 'flip-back:20000'],
 ])('%s is survived or told, and the next run goes through', async (_name, fault) => {
   await onPage({ fault }, async (page) => {
     await readyToWrite(page);
