@@ -29,7 +29,8 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
       };
     case 'connect':
       if (connecting) return { label: 'Connecting', hint: 'The board is brought into its loader and asked who it is.' };
-      if (virtual) return { label: 'Connect', hint: 'To the virtual board, which is plugged in again.' };
+      if (virtual)
+        return { label: 'Connect', hint: `To the virtual board${present ? '.' : ', which is plugged in again.'}` };
       if (ability !== 'ready')
         return { label: 'Use the virtual board', hint: 'It does all that a real one does, in this page.' };
       return knownPorts === 1
