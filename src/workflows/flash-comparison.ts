@@ -1,6 +1,12 @@
 /** What of a plan the flash holds already, by the board's own digests: that is not sent again, after a broken run as well. */
 import { findDifferences } from '#device/flash-differences.ts';
-import { type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
+import {
+  type FlashMemory,
+  type FlashRange,
+  type JobOptions,
+  type Progress,
+  SECTOR_SIZE,
+} from '#device/flash-memory.ts';
 import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
 import { alignDown, alignUp } from '#formats/bytes.ts';
 import { type FlashPlan, type FlashWrite, writtenRange } from './flash-plan.ts';
@@ -27,6 +33,16 @@ export class FlashComparison {
 /** Everything is to be sent. */
 export const EVERYTHING = new FlashComparison(new Map());
 
+/** What was found of writes, by their place and digest. Holds as long as nothing is written to that flash. */
+export class KnownDifferences extends Map<string, readonly FlashRange[]> {}
+
+export interface ComparisonOptions extends JobOptions {
+  /** Not looked for again; what is found is added. */
+  known?: KnownDifferences | undefined;
+}
+
+const keyOf = ({ offset, data, md5 }: FlashWrite): string => `${offset} ${data.length} ${md5}`;
+
 const wholeOf = ({ offset, data }: FlashWrite): FlashRange => ({ offset, length: data.length });
 
 /**
@@ -41,17 +57,16 @@ const wholeOf = ({ offset, data }: FlashWrite): FlashRange => ({ offset, length:
 export async function compareWithFlash(
   flash: Pick<FlashMemory, 'md5' | 'costs'>,
   plan: Pick<FlashPlan, 'writes'>,
-  { signal, onProgress }: JobOptions = {},
+  { signal, onProgress, known = new KnownDifferences() }: ComparisonOptions = {},
 ): Promise<FlashComparison> {
   const lasting = plan.writes.filter(({ transient }) => !transient);
   const total = lasting.reduce((sum, { data }) => sum + data.length, 0);
   const ranges = new Map<FlashWrite, readonly FlashRange[]>();
   let finished = 0;
   for (const write of lasting) {
-    const found = await findDifferences(flash, write, {
-      signal,
-      onProgress: ({ done }) => onProgress?.({ done: finished + done, total }),
-    });
+    const onFound = ({ done }: Progress): void => onProgress?.({ done: finished + done, total });
+    const found = known.get(keyOf(write)) ?? (await findDifferences(flash, write, { signal, onProgress: onFound }));
+    known.set(keyOf(write), found);
     ranges.set(write, found);
     finished += write.data.length;
     onProgress?.({ done: finished, total });

@@ -81,6 +81,28 @@ test('of a board with content the map shows what stays and what is lost, above w
   });
 });
 
+test('of a board that has some of it already the plan says how much is to be sent, and only that is', async () => {
+  await onPage({}, async (page) => {
+    const writes = (text: RegExp) => page.getByRole('region', { name: 'Plan' }).getByText(text);
+    await readyToWrite(page);
+    await writes(/^[\d.]+ KiB, [\d.]+ KiB to send$/).waitFor();
+    await writeNow(page);
+    await verdict(page).waitFor();
+    await page.getByRole('button', { name: 'Next board' }).click();
+    await useVirtualBoard(page);
+    await connected(page);
+    await writes(/KiB, nothing to send$/).waitFor();
+    await page.getByText('it is only started').waitFor();
+    const buffer = Buffer.from(payload(100_000, 'new voices'));
+    await page.getByRole('button', { name: 'Remove the data file' }).click();
+    await page.locator('input[data-pick=data]').setInputFiles({ name: 'new.bin', mimeType: '', buffer });
+    await writes(/KiB, [\d.]+ KiB to send$/).waitFor();
+    await writeNow(page);
+    await verdict(page).waitFor();
+    expect(await differingWrites(page)).toEqual([]);
+  });
+});
+
 test('what stands in the way stands at its card, and the button leads there', async () => {
   await onPage({}, async (page) => {
     await readyToWrite(page);

@@ -114,8 +114,8 @@ const SHOTS: readonly Shot[] = [
       await page.getByRole('button', { name: 'Next board' }).click();
       await useVirtualBoard(page);
       await connected(page);
-      await page.getByText('runs voice_box 2.4.0 from PA', { exact: false }).waitFor();
       await page.getByText('Replaces').waitFor();
+      await page.getByText('nothing to send').waitFor();
     },
   },
   {

@@ -50,6 +50,8 @@ export class BoardConnection {
   #controller: AbortController | undefined;
   #unfollow: (() => void) | undefined;
   #onArrival: (() => void) | undefined;
+  /** There are other places to look at than when the board was read. */
+  #stale = false;
 
   /** `onKnown` is told who hangs on a port as soon as that is known; `hintsFor` tells where to look on a board of that chip. */
   constructor(
@@ -64,6 +66,11 @@ export class BoardConnection {
     this.#hintsFor = hintsFor;
   }
 
+  /** The connected board, while nobody else does anything with it. */
+  get idle(): Bootloader | undefined {
+    return this.status === 'connected' ? this.#bootloader : undefined;
+  }
+
   /** Connects to the board at `place` and reads what is on it. Errors stand in `error`. */
   async connect(place: BoardPlace, options: ReachOptions): Promise<void> {
     if (this.status === 'connecting' || this.status === 'working') return;
@@ -76,6 +83,7 @@ export class BoardConnection {
     try {
       await this.#patiently(options, controller.signal);
       this.status = 'connected';
+      if (this.#stale) await this.readAgain();
     } catch (error) {
       if (this.#controller !== controller) return;
       this.status = isAbort(error) ? 'none' : 'failed';
@@ -83,14 +91,15 @@ export class BoardConnection {
     }
   }
 
-  /** Reads the connected board once more, because there are other places to look at now. */
+  /** Reads the connected board once more, because there are other places to look at now; one that is being read, after that. */
   async readAgain(): Promise<void> {
     const bootloader = this.#bootloader;
+    this.#stale = true;
     if (this.status !== 'connected' || !bootloader) return;
     const controller = (this.#controller = new AbortController());
     this.status = 'connecting';
     try {
-      await this.read(bootloader, controller.signal);
+      while (this.#stale) await this.read(bootloader, controller.signal);
       this.status = 'connected';
     } catch (error) {
       await bootloader.close();
@@ -153,6 +162,7 @@ export class BoardConnection {
   /** Reads what is on the board. */
   async read(bootloader: Bootloader, signal: AbortSignal): Promise<BoardState> {
     this.step = 'read';
+    this.#stale = false;
     const { identity } = bootloader;
     const board = await readBoardState(bootloader, identity, { signal, hints: this.#hintsFor(identity.chip.name) });
     this.board = board;

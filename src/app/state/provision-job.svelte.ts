@@ -4,6 +4,7 @@ import { type Bootloader } from '#device/bootloader.ts';
 import { type ConsoleLine } from '#device/console.ts';
 import { isAbort } from '#messages/error-message.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
+import { type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { type FlashStep, type PlanProgress } from '#workflows/run-flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
@@ -14,12 +15,17 @@ export type RunPhase = (typeof RUN_PHASES)[number];
 
 export type JobStatus = 'idle' | 'running' | 'done' | 'failed' | 'cancelled';
 
+export interface ComparedPlan {
+  plan: FlashPlan;
+  comparison: FlashComparison | undefined;
+}
+
 /** What the run needs of the others. */
 export interface RunParts {
   /** The board in its loader. */
   connect: (signal: AbortSignal) => Promise<Bootloader>;
-  /** The plan for what is on the board now. */
-  compare: (board: Bootloader, signal: AbortSignal) => Promise<FlashPlan>;
+  /** The plan for what is on the board now, and what of it is there already. */
+  compare: (board: Bootloader, signal: AbortSignal) => Promise<ComparedPlan>;
   onStep?: (step: FlashStep) => void;
 }
 
@@ -57,6 +63,8 @@ export class ProvisionJob {
   /** Something was written: the board is not what it was. */
   touched = $state(false);
   readonly running = $derived(this.status === 'running');
+  /** How much of what has to be sent is acknowledged, 0 to 1; `undefined` while nothing is written or verified. */
+  readonly share = $derived(this.#share());
   readonly #clock: Clock;
   #controller: AbortController | undefined;
   #meter = new RateMeter();
@@ -75,13 +83,14 @@ export class ProvisionJob {
     this.status = 'running';
     try {
       const board = await connect(signal);
-      const plan = await closingOnError(board, async () => {
+      const { plan, comparison } = await closingOnError(board, async () => {
         this.phase = 'compare';
         return compare(board, signal);
       });
       this.progress = { ...NOTHING, total: plannedBytes(plan) };
       this.verdict = await provision(board, plan, {
         signal,
+        comparison,
         onStep: (step) => {
           this.#step(step);
           onStep?.(step);
@@ -117,6 +126,12 @@ export class ProvisionJob {
     this.touched = false;
     this.#meter = new RateMeter();
     this.#waitingLines = [];
+  }
+
+  #share(): number | undefined {
+    const { sent, toSend } = this.progress;
+    if (this.phase === 'verify') return 1;
+    return this.phase === 'write' && toSend > 0 ? sent / toSend : undefined;
   }
 
   #step(step: FlashStep): void {

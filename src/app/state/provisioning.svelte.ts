@@ -1,8 +1,10 @@
 /** Everything that the Provision screen shows: release, settings, board, plan, run, and which of them comes next. */
 import { type Clock } from '#clock.ts';
+import { type Bootloader } from '#device/bootloader.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
+import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
@@ -12,6 +14,7 @@ import { BackupJob } from './backup-job.svelte.ts';
 import { type chooseBackupPlace } from './backup-place.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
 import { KeptRuns, type KeptRun, type RunStore } from './kept-run.ts';
+import { PlanComparison } from './plan-comparison.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
@@ -52,6 +55,8 @@ export class Provisioning {
   /** The chip that the virtual board will be, when the user has chosen it. */
   demoChip = $state<DemoChip>();
   readonly plan = $derived(this.answer?.plan);
+  /** Bytes of the plan that have to be sent to the connected board; `undefined` while that is not known. */
+  readonly toSend = $derived(this.#toSend());
   readonly blocked = $derived(
     (this.plan?.objections.length ?? 0) > 0 ||
       this.planError !== undefined ||
@@ -61,6 +66,7 @@ export class Provisioning {
   readonly #planner: Planner;
   readonly #startDemo: ProvisioningParts['startDemo'];
   readonly #runs: KeptRuns;
+  readonly #comparison = new PlanComparison();
   #planning: Promise<void> | undefined;
   #stale = false;
 
@@ -89,6 +95,15 @@ export class Provisioning {
     if (this.job.running) return;
     this.#stale = true;
     this.#planning ??= this.#planUntilFresh().finally(() => (this.#planning = undefined));
+  }
+
+  /** Compares the plan with the connected board; to be called whenever one of them changes. */
+  compare(): void {
+    const { answer, connection, job, settings } = this;
+    const board = connection.idle;
+    const isWanted = job.status === 'idle' && answer && !answer.preview && answer.plan.objections.length === 0;
+    if (board && isWanted && settings.sends === 'differing') this.#comparison.begin({ board, plan: answer.plan });
+    else this.#comparison.stop();
   }
 
   /** Another release has its table elsewhere: a connected board is looked at again. */
@@ -182,7 +197,7 @@ export class Provisioning {
         }
         const plan = await this.#freshPlan(state);
         this.#keep(state, plan);
-        return plan;
+        return { plan, comparison: await this.#compared(board, plan, signal) };
       },
       onStep: (step) => this.#runs.noteStep(step),
     });
@@ -248,6 +263,18 @@ export class Provisioning {
     this.answer = answer;
     this.planError = undefined;
     return answer.plan;
+  }
+
+  /** Nothing where the plan is refused anyway. */
+  async #compared(board: Bootloader, plan: FlashPlan, signal: AbortSignal): Promise<FlashComparison | undefined> {
+    if (plan.objections.length > 0) return undefined;
+    return this.settings.sends === 'everything' ? EVERYTHING : this.#comparison.forRun({ board, plan }, signal);
+  }
+
+  #toSend(): number | undefined {
+    const { answer, settings } = this;
+    if (!answer || answer.preview) return undefined;
+    return settings.sends === 'everything' ? plannedBytes(answer.plan) : this.#comparison.bytesToSend(answer.plan);
   }
 
   #next(): NextStep {

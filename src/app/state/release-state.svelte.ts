@@ -55,12 +55,15 @@ export class ReleaseState {
 
   /** Takes what `load` brings: a release and its data, such as the demo. */
   async takeBoth(load: () => Promise<{ files: PickedFile[]; data: File | undefined }>): Promise<void> {
+    const turn = ++this.#turn;
     this.reading = true;
     this.error = undefined;
     try {
       const { files, data } = await load();
+      if (turn !== this.#turn) return;
       await Promise.all([this.take(files), this.takeData(data)]);
     } catch (error) {
+      if (turn !== this.#turn) return;
       this.error = error;
       this.reading = false;
     }

@@ -12,6 +12,9 @@ export type StoreChoice = WifiStore['kind'];
 export type TableChoice = TableWish['kind'];
 export type HeaderChoice = 'keep' | 'repair' | 'size' | 'size-dio';
 
+/** What is sent of a plan. */
+export type SendChoice = 'differing' | 'everything';
+
 export type WifiField = 'ssid' | 'password' | 'store';
 
 /** All wishes but the password. */
@@ -51,6 +54,7 @@ export class SettingsState {
   orientation = $state<Orientation>('keep');
   header = $state<HeaderChoice>('keep');
 
+  sends = $state<SendChoice>('differing');
   before = $state<EntryMode>('auto');
   /** Bits a second, or `auto`. */
   baud = $state('auto');

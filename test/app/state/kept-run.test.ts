@@ -180,6 +180,7 @@ test('the button says what is left to do when the board is back', () => {
     lost: true,
     sent: 0x10_0000,
     toSend: 0x30_0000,
+    nothingToSend: false,
   };
   expect(nextWords('again', facts).hint).toBe(
     'The board is back. It goes on where it was: some 1 MiB of 3 MiB are on the board already.',

@@ -1,4 +1,11 @@
-import { gainText, noticesAt, rateText, secondsText, verdictText } from '#app/screens/Provision/plan-words.ts';
+import {
+  gainText,
+  noticesAt,
+  rateText,
+  secondsText,
+  verdictText,
+  writesText,
+} from '#app/screens/Provision/plan-words.ts';
 import { bridgeName } from '#app/ports/bridge-names.ts';
 import { portHint } from '#app/ports/port-hints.ts';
 import { serialAbility, systemOf } from '#app/ports/browser-abilities.ts';
@@ -18,6 +25,16 @@ test('the gain is the room of both slots against that of the smaller one', async
 test('seconds and rates are read, not admired', () => {
   expect([secondsText(0.2), secondsText(12.4), secondsText(80)]).toEqual(['1 s', '12 s', '1 min 20 s']);
   expect(rateText(86_016)).toBe('84 KiB/s');
+});
+
+test('what has to be sent is said once it is known', () => {
+  const MIB = 0x10_0000;
+  expect([undefined, 0, MIB, 2 * MIB].map((toSend) => writesText(2 * MIB, toSend))).toEqual([
+    '2 MiB',
+    '2 MiB, nothing to send',
+    '2 MiB, 1 MiB to send',
+    '2 MiB, all to send',
+  ]);
 });
 
 test('a notice stands at the card of its subject', () => {

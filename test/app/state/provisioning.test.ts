@@ -5,9 +5,10 @@ import { type BenchOptions, Bench } from '../../device/support/bench.ts';
 import { sleep } from '#clock.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { prepareRelease } from '#formats/release/make-release.ts';
+import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { encodeReleaseFile } from '#formats/release/release-writer.ts';
-import { makeRelease } from '../../support/releases.ts';
-import { TWO_SLOTS } from '../../workflows/boards.ts';
+import { makeRelease, makeReleaseFiles } from '../../support/releases.ts';
+import { text as nvsText, TWO_SLOTS } from '../../workflows/boards.ts';
 import { demoFiles } from '../../support/make-demo-release.ts';
 import { expect, test } from 'vitest';
 import { fileOf, picked, testPlanner } from './support/planner.ts';
@@ -141,6 +142,45 @@ test('a cancelled run says so, leaves the port free, and can be run again', asyn
   });
 });
 
+test('of a board that was written before, only what differs is sent: nothing, or everything when that is asked for', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    await flow.nextBoard();
+    await ready(scene);
+    flow.compare();
+    while (flow.toSend === undefined) await sleep(bench.clock, 50);
+    expect(flow.toSend).toBe(0);
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: false, progress: { toSend: 0 } });
+    await flow.nextBoard();
+    flow.settings.sends = 'everything';
+    await ready(scene);
+    flow.compare();
+    const all = flow.toSend;
+    expect(all).toBeGreaterThan(0);
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: true, progress: { sent: all, toSend: all } });
+    expect(asPlanned(scene)).toBe(true);
+  });
+});
+
+test('a run that begins while the flash is compared goes through', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    await ready(scene);
+    await flow.write();
+    await flow.nextBoard();
+    await ready(scene);
+    flow.compare();
+    await sleep(bench.clock, 20);
+    expect(flow.toSend).toBeUndefined();
+    await flow.write();
+    expect(flow.job).toMatchObject({ status: 'done', touched: false });
+  });
+});
+
 test('a second press while a run goes on changes nothing', async () => {
   await onScene({}, async (scene) => {
     const { flow } = scene;
@@ -212,6 +252,36 @@ test('the settings follow the Wi-Fi store that a release names, and stay with on
     await takeDemo(flow);
     await flow.releaseChanged();
     expect(flow.settings.store).toBe('namespace');
+  });
+});
+
+test('a release that is chosen while the board is read has its places looked at as well', async () => {
+  await onScene({}, async (scene) => {
+    const { flow, bench } = scene;
+    const table = TWO_SLOTS.map((row) => (row.name === 'nvs' ? { ...row, offset: 0xa000, size: 0x3000 } : row));
+    bench.board.flash.bytes.set(encodeNvs([nvsText('app', 'name', 'kitchen')], 0x3000), 0xa000);
+    const connecting = flow.choosePort();
+    while (flow.connection.step !== 'read') await sleep(bench.clock, 5);
+    await flow.release.take(picked(makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: table })));
+    await flow.releaseChanged();
+    expect(flow.connection.status).toBe('connecting');
+    await connecting;
+    expect(flow.connection.board?.nvs?.partition.offset).toBe(0xa000);
+  });
+});
+
+test('of two releases the one that was chosen last counts, also while the demo is still on its way', async () => {
+  await onScene({}, async ({ flow: { release } }) => {
+    let arrive = (): void => undefined;
+    const late = new Promise<void>((resolve) => (arrive = resolve));
+    const demo = release.takeBoth(async () => {
+      await late;
+      return { files: picked(demoFiles()), data: fileOf('voices.bin', new Uint8Array(9)) };
+    });
+    await release.take(picked(makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS })));
+    arrive();
+    await demo;
+    expect(release).toMatchObject({ summary: { kind: 'idf-build' }, data: undefined, reading: false });
   });
 });
 

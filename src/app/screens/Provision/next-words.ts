@@ -19,12 +19,14 @@ export interface NextFacts {
   /** Bytes that had to be sent, and how many of them the board has. */
   sent: number;
   toSend: number;
+  /** The board has all of the plan already, as far as is known. */
+  nothingToSend: boolean;
   /** Connecting, or waiting for the board. */
   connecting: boolean;
 }
 
 export function nextWords(step: NextStep, facts: NextFacts): { label: string; hint: string } {
-  const { ability, virtual, knownPorts, objections, present, lost, connecting } = facts;
+  const { ability, virtual, knownPorts, objections, present, lost, nothingToSend, connecting } = facts;
   switch (step) {
     case 'choose':
       return {
@@ -33,7 +35,8 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
       };
     case 'connect':
       if (connecting) return { label: 'Connecting', hint: 'The board is brought into its loader and asked who it is.' };
-      if (virtual) return { label: 'Connect', hint: 'To the virtual board, which is plugged in again.' };
+      if (virtual)
+        return { label: 'Connect', hint: `To the virtual board${present ? '.' : ', which is plugged in again.'}` };
       if (ability !== 'ready')
         return { label: 'Use the virtual board', hint: 'It does all that a real one does, in this page.' };
       return knownPorts === 1
@@ -48,7 +51,12 @@ export function nextWords(step: NextStep, facts: NextFacts): { label: string; hi
             : 'One thing is to be settled before anything can be written.',
       };
     case 'write':
-      return { label: 'Write and start', hint: 'Cancelling midway leaves the board needing a new write.' };
+      return {
+        label: 'Write and start',
+        hint: nothingToSend
+          ? 'The board has all of it already: it is only started.'
+          : 'Cancelling midway leaves the board needing a new write.',
+      };
     case 'again':
       if (!present) return { label: 'Write again', hint: 'It waits until the board is plugged in.' };
       return {
