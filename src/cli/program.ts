@@ -14,6 +14,7 @@ import { InputError } from './input-error.ts';
 import { EFUSE_NAMES } from './efuse-option.ts';
 import { createOutput, type OutputStreams } from './output.ts';
 import { PORT_FORMS } from './ports/port-name.ts';
+import { probeCommand } from './probe-command.ts';
 import { restoreCommand, type RestoreOptions } from './restore-command.ts';
 import { readSecretLine } from './secret-line.ts';
 import { type BoardOptions } from './with-board.ts';
@@ -150,6 +151,17 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
     .addOption(noStub())
     .option('--json', 'one JSON object a line')
     .action((options: BoardOptions) => identifyCommand(options, context));
+
+  program
+    .command('probe')
+    .description('measure what board, adapter and flash really do, for a report; puts back what it writes to')
+    .requiredOption('--port <port>', PORT_FORMS)
+    .option('--flash-size <size>', 'such as 4MB, when it cannot be detected')
+    .option('--baud <rate>', 'rate to begin with, or auto', 'auto')
+    .addOption(before())
+    .addOption(noStub())
+    .option('--json', 'one JSON object a line')
+    .action((options: BoardOptions) => probeCommand(options, VERSION, context));
 
   program
     .command('backup')

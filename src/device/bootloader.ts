@@ -124,6 +124,15 @@ export class Bootloader implements FlashMemory {
   }
 
   /**
+   * Sets the line to that rate. False when it does not work there: the session goes on at the rate before.
+   *
+   * @throws {DeviceError} when the board cannot be reached at any rate any more.
+   */
+  async tryBaud(baud: number, { signal }: JobOptions = {}): Promise<boolean> {
+    return this.#exclusive(signal, () => this.#session.tryBaud(baud));
+  }
+
+  /**
    * Resets the board into what is in its flash and hands the port over to its console, which has to be closed later on.
    * This session is over then, also when it fails. `baud`: rate of the app's console, 115200 unless told otherwise.
    *

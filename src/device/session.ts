@@ -178,6 +178,20 @@ export class Session {
     this.#remember();
   }
 
+  /** Sets the line to that rate. False when it does not work: the session goes on at the rate before. */
+  async tryBaud(baud: number): Promise<boolean> {
+    const before = this.link.baudrate;
+    const works = await this.#changeBaud(baud);
+    this.#topBaud = works ? baud : before;
+    if (!works) {
+      await this.#startOver();
+      await this.#raiseBaud();
+    }
+    this.#noteRate();
+    this.#remember();
+    return works;
+  }
+
   /**
    * Opens the port at another rate, closing it first.
    *

@@ -207,3 +207,18 @@ test('help and version of what there is exit with 0', async () => {
     expect((await runCli(args)).code).toBe(0);
   }
 });
+
+describe('probe', () => {
+  test('reports what it measured, without the part of the MAC that is this board’s own, and restores the flash', async () => {
+    await runCli(flash());
+    const before = readFileSync(board);
+    const { code, out } = await runCli(['probe', '--port', `virtual:esp32@${board}`]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/921600 baud +writes/);
+    expect(out).toContain('first line after');
+    expect(out).not.toContain('12:34:56');
+    expect(Buffer.compare(readFileSync(board), before)).toBe(0);
+    const { records } = await runCli(['probe', '--json', '--port', `virtual:esp32@${board}`]);
+    expect(records.at(-1)).toMatchObject({ event: 'report', board: { chip: 'esp32', mac: '24:0a:c4:…' } });
+  });
+});
