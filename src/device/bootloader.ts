@@ -95,6 +95,10 @@ export class Bootloader implements FlashMemory {
     return size;
   }
 
+  get troubles(): number {
+    return this.#session.troubles;
+  }
+
   get costs(): FlashCosts {
     return this.#session.meter.costs;
   }

@@ -239,6 +239,7 @@ async function persist<T>(session: Session, work: () => Promise<T>, tries = TRIE
     } catch (error) {
       session.inStep ||= isDeviceError(error, 'verify-failed', 'read-corrupt');
       if (!isDeviceError(error, ...REPEATABLE)) throw error;
+      session.troubles++;
       // What fails as a whole is done in pieces next: that was not the last word.
       if (attempt >= tries) throw tries > 1 ? finalError(error) : error;
       if (!isFlashError(error)) lineErrors++;

@@ -34,6 +34,12 @@ export interface FlashMemory {
   /** What work costs here, as far as is known by now. */
   readonly costs: FlashCosts;
 
+  /**
+   * How often something went wrong so far and was done again. A command that arrives damaged may erase what nobody named, so after any trouble
+   * more has to be looked at than what was written.
+   */
+  readonly troubles: number;
+
   /** Reads any range inside the chip. */
   read(offset: number, length: number, options?: JobOptions): Promise<Uint8Array>;
 

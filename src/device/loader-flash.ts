@@ -4,7 +4,7 @@
  */
 import { type FlashRange } from './flash-memory.ts';
 
-/** Bytes ready to be sent: as a zlib stream, or as they are where that is no longer. */
+/** Bytes ready to be sent: as a zlib stream, or as they are. */
 export interface PackedData {
   /** Bytes in flash; a multiple of four. */
   length: number;

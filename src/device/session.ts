@@ -70,6 +70,8 @@ export class Session {
   readonly meter = new CostMeter();
   /** Whether the loader waits for a command, as far as is known: not in the middle of a transfer, not given up on. */
   inStep = true;
+  /** See `FlashMemory.troubles`. */
+  troubles = 0;
   readonly #options: SessionOptions;
   readonly #before: EntryMode;
   readonly #entry: LoaderEntry;

@@ -1,8 +1,9 @@
 /** The one function that carries out a plan. */
 import { findDifferences } from '#device/flash-differences.ts';
-import { type FlashMemory, type FlashRange, type JobOptions, type Progress } from '#device/flash-memory.ts';
-import { rangesLength } from '#device/flash-ranges.ts';
-import { hexAddress } from '#formats/bytes.ts';
+import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, type Progress } from '#device/flash-memory.ts';
+import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
+import { alignDown, alignUp, hexAddress, toHex } from '#formats/bytes.ts';
+import { md5 } from '@noble/hashes/legacy.js';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
@@ -36,8 +37,9 @@ const isBulk = ({ role, data }: FlashWrite): boolean => BULK_ROLES.has(role) && 
 const MENDINGS = 2;
 
 /**
- * Writes what the flash does not hold yet of `plan`, then has the board compute the MD5 of each part, when nothing is written any
- * more: a write that damaged an earlier one is found too. What differs then is written again, and named if it differs still.
+ * Writes what the flash does not hold yet of `plan`, then has the board compute the MD5 of what was sent, when nothing is written any more: a
+ * write that damaged an earlier one is found too. After any trouble on the way everything is hashed. What differs then is written again,
+ * and named if it differs still.
  *
  * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`.
  * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
@@ -48,9 +50,9 @@ export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options:
     throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
   }
   const comparison = await comparisonFor(flash, plan, options);
+  const troubles = flash.troubles;
   await writeAll(flash, plan, { ...options, comparison });
-  // With nothing written the comparison was the verification.
-  await verifyAll(flash, plan, { ...options, unchanged: comparison.bytesToSend(plan) === 0 });
+  await verifyAll(flash, plan, { ...options, comparison, smooth: flash.troubles === troubles });
 }
 
 async function comparisonFor(
@@ -98,13 +100,13 @@ async function writeAll(
 async function verifyAll(
   flash: FlashMemory,
   plan: WritePlan,
-  { signal, onStep, unchanged }: RunPlanOptions & { unchanged: boolean },
+  { comparison, smooth, signal, onStep }: RunPlanOptions & { comparison: FlashComparison; smooth: boolean },
 ): Promise<void> {
   const lasting = plan.writes.filter(({ transient }) => !transient);
   for (const [index, write] of lasting.entries()) {
     onStep?.({ kind: 'verify', write, index, count: lasting.length });
-    if (unchanged) continue;
-    for (let mending = 0; (await flash.md5(write.offset, write.data.length, { signal })) !== write.md5; mending++) {
+    const ranges = smooth ? rangesToVerify(write, comparison.rangesOf(write)) : [wholeOf(write)];
+    for (let mending = 0; !(await isAsPlanned(flash, write, { ranges, signal })); mending++) {
       const [first, ...more] = await findDifferences(flash, write, { signal, exact: true });
       if (mending >= MENDINGS) throw readsBackDifferent(write, first);
       for (const range of first ? [first, ...more] : []) {
@@ -112,6 +114,34 @@ async function verifyAll(
       }
     }
   }
+}
+
+const wholeOf = ({ offset, data }: FlashWrite): FlashRange => ({ offset, length: data.length });
+
+/**
+ * What was compared before and not sent was verified by that. What was sent is hashed with all of the blocks that it lies in, in which the
+ * chip erases; where that is much, all of the write.
+ */
+function rangesToVerify(write: FlashWrite, sent: readonly FlashRange[]): FlashRange[] {
+  const end = write.offset + write.data.length;
+  const blocks = sent.map(({ offset, length }) => {
+    const start = Math.max(alignDown(offset, BLOCK_SIZE), write.offset);
+    return { offset: start, length: Math.min(alignUp(offset + length, BLOCK_SIZE), end) - start };
+  });
+  const joined = joinRanges(blocks);
+  return rangesLength(joined) > write.data.length / 2 ? [wholeOf(write)] : joined;
+}
+
+async function isAsPlanned(
+  flash: FlashMemory,
+  write: FlashWrite,
+  { ranges, signal }: { ranges: readonly FlashRange[]; signal: AbortSignal | undefined },
+): Promise<boolean> {
+  for (const range of ranges) {
+    const wanted = range.length === write.data.length ? write.md5 : toHex(md5(bytesOf(write, range)));
+    if ((await flash.md5(range.offset, range.length, { signal })) !== wanted) return false;
+  }
+  return true;
 }
 
 const bytesOf = ({ offset, data }: FlashWrite, range: FlashRange): Uint8Array =>

@@ -6,6 +6,7 @@ import { md5 } from '@noble/hashes/legacy.js';
 
 export class MemoryFlash implements FlashMemory {
   readonly bytes: Uint8Array;
+  troubles = 0;
   readonly costs = TYPICAL_COSTS;
   /** Offsets of all writes, in order. */
   readonly writes: number[] = [];
