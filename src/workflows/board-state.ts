@@ -12,7 +12,7 @@ import {
   type ImageHeader,
   looksLikeImage,
 } from '#formats/app-image.ts';
-import { isBlank, textUntilNul } from '#formats/bytes.ts';
+import { isBlank, readU16, textUntilNul } from '#formats/bytes.ts';
 import { DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
 import { SHOWN_BYTES } from '#formats/data/data-tag.ts';
 import { type BootTarget, chooseBootSlot, decodeOtadata, OTADATA_SIZE } from '#formats/otadata.ts';
@@ -25,6 +25,8 @@ import {
   findPartitionTable,
   otaSlots,
   type Partition,
+  PARTITION_MAGIC,
+  PARTITION_ROW_SIZE,
   PARTITION_TABLE_SIZE,
   PartitionType,
 } from '#formats/partition-table.ts';
@@ -94,7 +96,7 @@ export async function readBoardState(
   const state: BoardState = { ...empty, flashSize: flash.size };
   const bootloader = imageHeader(await read(identity.chip.bootloaderOffset, HEAD_SIZE), identity.chip.imageChipId);
   if (bootloader) state.bootloader = bootloader;
-  const { table, damaged } = await readTable(read, hints.tableOffset);
+  const { table, damaged } = await readTable({ read, flash, signal }, hints.tableOffset);
   // Rows beyond the real flash belong to another board's table; they hold nothing here.
   const partitions = table?.partitions.filter(({ offset, size }) => offset + size <= flash.size);
   if (table) state.table = table;
@@ -123,7 +125,7 @@ export async function readBoardState(
 async function readPartitions(
   state: BoardState,
   partitions: readonly Partition[],
-  { read, flash, signal }: { read: ReadFlash; flash: FlashMemory; signal: AbortSignal | undefined },
+  { read, flash, signal }: BoardReader,
 ): Promise<void> {
   for (const partition of partitions) {
     const { type, subtype, offset, size } = partition;
@@ -140,9 +142,28 @@ async function readPartitions(
 export const isLocked = ({ security }: Pick<BoardIdentity, 'security'>): boolean =>
   security.secureDownload || security.flashEncryption !== 'off';
 
+/** How the flash is read here. */
+interface BoardReader {
+  read: ReadFlash;
+  flash: FlashMemory;
+  signal: AbortSignal | undefined;
+}
+
+/** The part of the flash where a table may lie, of which only those sectors are read that begin like one; the rest is FF. */
+async function readCandidates({ read, flash, signal }: BoardReader): Promise<Uint8Array> {
+  const { from, to } = TABLE_SEARCH;
+  const bytes = new Uint8Array(to).fill(0xff);
+  if ((await flash.md5(0, to, { signal })) === md5OfBlank(to)) return bytes;
+  for (let offset = from; offset < to; offset += SECTOR_SIZE) {
+    if (readU16(await read(offset, PARTITION_ROW_SIZE), 0) !== PARTITION_MAGIC) continue;
+    bytes.set(await read(offset, PARTITION_TABLE_SIZE), offset);
+  }
+  return bytes;
+}
+
 /** The table, looked for at the usual places first; of a damaged one the rows that can still be read, as hints. */
 async function readTable(
-  read: ReadFlash,
+  { read, flash, signal }: BoardReader,
   expected: number | undefined,
 ): Promise<{ table?: NonNullable<BoardState['table']>; damaged: Partition[] }> {
   const damaged: Partition[] = [];
@@ -153,7 +174,7 @@ async function readTable(
     if (digest === 'right' && partitions.length > 0) return { table: { offset, partitions }, damaged };
     damaged.push(...partitions);
   }
-  const found = findPartitionTable(await read(0, TABLE_SEARCH.to), TABLE_SEARCH);
+  const found = findPartitionTable(await readCandidates({ read, flash, signal }), TABLE_SEARCH);
   return found ? { table: { offset: found.offset, partitions: found.table.partitions }, damaged } : { damaged };
 }
 
