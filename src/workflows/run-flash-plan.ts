@@ -1,8 +1,15 @@
 /** The one function that carries out a plan. */
 import { findDifferences } from '#device/flash-differences.ts';
-import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, type Progress } from '#device/flash-memory.ts';
+import {
+  BLOCK_SIZE,
+  type FlashMemory,
+  type FlashRange,
+  type JobOptions,
+  type Progress,
+  SECTOR_SIZE,
+} from '#device/flash-memory.ts';
 import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
-import { alignDown, alignUp, hexAddress, toHex } from '#formats/bytes.ts';
+import { alignDown, alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
@@ -141,7 +148,11 @@ async function isAsPlanned(
     const wanted = range.length === write.data.length ? write.md5 : toHex(md5(bytesOf(write, range)));
     if ((await flash.md5(range.offset, range.length, { signal })) !== wanted) return false;
   }
-  return true;
+  const rest = write.data.length % SECTOR_SIZE;
+  if (rest === 0 || ranges.length === 0) return true;
+  // What stands behind the data in their last sector has to be blank; only that sector is hashed here, the data were with the plan.
+  const last = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
+  return (await flash.md5(write.offset + write.data.length - rest, SECTOR_SIZE, { signal })) === toHex(md5(last));
 }
 
 const bytesOf = ({ offset, data }: FlashWrite, range: FlashRange): Uint8Array =>

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type WriteOptions } from '#device/flash-memory.ts';
 import { equalBytes } from '#formats/bytes.ts';
 import { compareWithFlash } from '#workflows/flash-comparison.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type FlashPlan, flashWrite } from '#workflows/flash-plan.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { type FlashStep, type PlanProgress, runFlashPlan } from '#workflows/run-flash-plan.ts';
@@ -117,6 +117,27 @@ describe('what goes wrong on the way', () => {
       code: 'verify-failed',
       values: { label: 'boot loader', offset: 0x1000 },
     });
+  });
+});
+
+test('a sector that stays as it was behind the data is named, though the data are right', async () => {
+  /** Its last sector takes nothing any more, and holds the data already. */
+  class DeadTail extends MemoryFlash {
+    override async write(offset: number, data: Uint8Array, options?: WriteOptions): Promise<void> {
+      const before = this.bytes.slice(TAIL, TAIL + 0x1000);
+      await super.write(offset, data, options);
+      this.bytes.set(before, TAIL);
+    }
+  }
+  const TAIL = 0x1_1000;
+  const flash = new DeadTail(0x10_0000);
+  const data = noise(0x1100);
+  flash.bytes.set(data, 0x1_0000);
+  flash.bytes[TAIL + 0x200] = 0;
+  const write = flashWrite({ role: 'other', label: 'tail', offset: 0x1_0000, data, why: 'from-release' });
+  await expect(runFlashPlan(flash, { writes: [write], objections: [] })).rejects.toMatchObject({
+    code: 'verify-failed',
+    values: { offset: TAIL },
   });
 });
 
