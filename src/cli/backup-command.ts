@@ -8,12 +8,13 @@ import { type FoundStretch } from '#formats/backup/backup-reader.ts';
 import { addressText, bytesText } from '#messages/units.ts';
 import { backupTime, planBackup, resumableStretches, runBackup } from '#workflows/backup.ts';
 import { readBoardState } from '#workflows/board-state.ts';
-import { InvalidArgumentError } from 'commander';
 import { BackupFile, type BegunBackup } from './backup-file.ts';
 import { type CommandContext } from './context.ts';
 import { parseAddress } from './files/number-option.ts';
 import { identityText } from './identity-text.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
+import { type Command, InvalidArgumentError } from 'commander';
+import { addLineOptions, jsonOption, portOption } from './board-options.ts';
 
 export interface BackupOptions extends BoardOptions {
   output: string;
@@ -36,7 +37,7 @@ export function parseRange(text: string, before: FlashRange[] = []): FlashRange[
  * @throws {InputError} when the file cannot be written; {FormatError} when there is nothing to go on with.
  * @throws everything that `planBackup`, `resumableStretches` and `runBackup` throw.
  */
-export async function backupCommand(options: BackupOptions, context: CommandContext): Promise<void> {
+async function backupCommand(options: BackupOptions, context: CommandContext): Promise<void> {
   const { output } = context;
   const file = await BackupFile.open(options.output);
   try {
@@ -131,4 +132,19 @@ function sayDone(file: string, stretches: readonly BackupStretch[], { output }: 
   const blank = rangesLength(stretches.filter((stretch) => stretch.blank));
   const text = `Backed up to ${file}: ${bytesText(total)}, every stretch with the board's own digest; ${bytesText(blank)} are blank`;
   output.say('done', { file, total, blank, stretches: stretches.length }, text);
+}
+
+export function addBackupCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('backup')
+    .description('read the flash of a board, or parts of it, into a file; changes nothing on the board')
+    .addOption(portOption())
+    .requiredOption('-o, --output <file>', 'the backup; until it is complete it is called FILE.part')
+    .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
+    .option('--range <offset:length...>', 'only these ranges, widened to whole sectors: 0x9000:16K', parseRange)
+    .option('--note <text...>', 'lines to be kept with it')
+    .option('--resume', 'go on with one that was broken off');
+  addLineOptions(command)
+    .addOption(jsonOption())
+    .action((options: BackupOptions) => backupCommand(options, context));
 }

@@ -26,6 +26,8 @@ import { planRecord, planText } from './plan-text.ts';
 import { readInput } from './files/file-command.ts';
 import { readRelease } from './release-files.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
+import { type Command, Option } from 'commander';
+import { addLineOptions, afterOption, jsonOption, portOption } from './board-options.ts';
 
 export interface FlashOptions extends BoardOptions {
   data?: string;
@@ -45,7 +47,7 @@ export interface FlashOptions extends BoardOptions {
  * @throws {InputError} when what was given is refused; nothing is touched.
  * @throws everything that `provision` throws.
  */
-export async function flashCommand(paths: string[], options: FlashOptions, context: CommandContext): Promise<void> {
+async function flashCommand(paths: string[], options: FlashOptions, context: CommandContext): Promise<void> {
   const { output, signal } = context;
   const release = await readRelease(paths);
   const wishes = await readWishes(options, context);
@@ -192,3 +194,35 @@ function headerWish(text: string): HeaderWish {
 /** Whether an error means that the input was refused: exit code 2. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof InputError || error instanceof FormatError || isRefusedWish(error);
+
+export function addFlashCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('flash')
+    .description('write a release, data and Wi-Fi credentials, and watch the board come up')
+    .argument(
+      '<release...>',
+      'a release file, a build folder of ESP-IDF, Arduino or PlatformIO, a .zip of one, a merged image, or an app image',
+    )
+    .addOption(portOption())
+    .option('--data <file>', 'data for the second slot')
+    .option('--partitions <table>', 'a CSV file, two-slot (proposed for this flash) or release (as it is)')
+    .option('--wifi-ssid <name>', 'network that the board should join')
+    .option('--wifi-password-stdin', 'read its password from standard input')
+    .option(
+      '--wifi-store <store>',
+      'where the firmware looks: none, idf or NAMESPACE:SSIDKEY:PASSKEY; else as the release says',
+    )
+    .addOption(
+      new Option('--orientation <which>', 'keep a swapped board swapped, or put app and data back')
+        .choices(['keep', 'normal'])
+        .default('keep'),
+    )
+    .option('--flash-header <change>', 'boot loader header: keep, repair, or mode=dio,freq=40m,size=detect')
+    .addOption(afterOption())
+    .option('--full', 'send everything, also what the flash holds already')
+    .option('--signed', 'the release is signed with the key of this board, which has secure boot')
+    .option('--plan', 'only show what would be written, kept and lost');
+  addLineOptions(command)
+    .addOption(jsonOption())
+    .action((paths: string[], options: FlashOptions) => flashCommand(paths, options, context));
+}

@@ -7,8 +7,10 @@ import { type BoardState, isLocked, readBoardState, type SlotState } from '#work
 import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
+import { type Command } from 'commander';
+import { addLineOptions, jsonOption, portOption } from './board-options.ts';
 
-export async function identifyCommand(options: BoardOptions, context: CommandContext): Promise<void> {
+async function identifyCommand(options: BoardOptions, context: CommandContext): Promise<void> {
   const { output, signal } = context;
   await withBoard(options, context, async (board) => {
     const { identity } = board;
@@ -78,4 +80,14 @@ function stateRecord(state: BoardState): Record<string, unknown> {
     },
     swapped: state.swapped,
   };
+}
+
+export function addIdentifyCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('identify')
+    .description('what the board is and what lies in its flash; changes nothing')
+    .addOption(portOption());
+  addLineOptions(command)
+    .addOption(jsonOption())
+    .action((options: BoardOptions) => identifyCommand(options, context));
 }

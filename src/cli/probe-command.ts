@@ -10,6 +10,9 @@ import { probeBoard, type ProbeReport, type ProbeStep } from '#workflows/probe.t
 import process from 'node:process';
 import { type CommandContext } from './context.ts';
 import { type BoardOptions, withBoard } from './with-board.ts';
+import { type Command } from 'commander';
+import { addLineOptions, jsonOption, portOption } from './board-options.ts';
+import { VERSION } from './version.ts';
 
 const STEPS: Record<ProbeStep, string> = {
   latency: 'Asking for answers',
@@ -27,7 +30,7 @@ const SHOWN_LINES = 3;
 /** Milliseconds in which a board that was restarted says something. */
 const FIRST_LINE_MS = 3000;
 
-export async function probeCommand(options: BoardOptions, version: string, context: CommandContext): Promise<void> {
+async function probeCommand(options: BoardOptions, version: string, context: CommandContext): Promise<void> {
   const { output, signal } = context;
   await withBoard(options, context, async (board, clock) => {
     const rates = isNativeUsb(board.identity.usb) ? [] : BAUD_LADDER.toReversed();
@@ -120,4 +123,14 @@ function reportText(
     ],
   ];
   return [...rows.map(([name, value]) => `${name.padEnd(14)}${value}`), ...reset.lines.map((line) => `  | ${line}`)];
+}
+
+export function addProbeCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('probe')
+    .description('measure what board, adapter and flash really do, for a report; puts back what it writes to')
+    .addOption(portOption());
+  addLineOptions(command, 'rate to begin with, or auto')
+    .addOption(jsonOption())
+    .action((options: BoardOptions) => probeCommand(options, VERSION, context));
 }

@@ -20,6 +20,9 @@ import { inFile, readInput, refusalLine } from './files/file-command.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
+import { type Command } from 'commander';
+import { addLineOptions, afterOption, jsonOption } from './board-options.ts';
+import { PORT_FORMS } from './ports/port-name.ts';
 
 export interface RestoreOptions extends Omit<BoardOptions, 'port'> {
   port?: string;
@@ -34,7 +37,7 @@ export interface RestoreOptions extends Omit<BoardOptions, 'port'> {
  * @throws {InputError} or {FormatError} when the backup is refused; the port is not opened.
  * @throws everything that `planRestore` and `runFlashPlan` throw.
  */
-export async function restoreCommand(path: string, options: RestoreOptions, context: CommandContext): Promise<void> {
+async function restoreCommand(path: string, options: RestoreOptions, context: CommandContext): Promise<void> {
   const bytes = await readInput(path);
   if (options.list)
     return sayContents(
@@ -196,4 +199,20 @@ function contentOf(
     blank: inside(stretches.filter(({ blank }) => blank)),
     missing: length - inside(stretches),
   }));
+}
+
+export function addRestoreCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('restore')
+    .description('write a backup, or partitions of it, back to a board: only what differs, and verified')
+    .argument('<backup>', 'a file of backup')
+    .option('--port <port>', PORT_FORMS)
+    .option('--partition <name...>', 'only these partitions; bootloader and partition-table as well')
+    .option('--list', 'only show what is in the backup; needs no board')
+    .option('--plan', 'only show what would be written')
+    .option('--full', 'send everything, also what the flash holds already')
+    .addOption(afterOption());
+  addLineOptions(command)
+    .addOption(jsonOption())
+    .action((path: string, options: RestoreOptions) => restoreCommand(path, options, context));
 }

@@ -3,11 +3,13 @@ import { systemClock } from '#clock.ts';
 import { parseFlashSize } from '#formats/chips.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type CommandContext } from './context.ts';
-import { parseEfuses } from './efuse-option.ts';
+import { EFUSE_NAMES, parseEfuses } from './efuse-option.ts';
 import { openFlashFile } from './flash-file.ts';
 import { InputError } from './input-error.ts';
 import { parseTcpAddress, parseVirtualChip, parseWifiNetwork } from './ports/port-name.ts';
 import { serveBoard } from './virtual-server.ts';
+import { type Command, Option } from 'commander';
+import { jsonOption } from './board-options.ts';
 
 export interface VirtualOptions {
   chip: string;
@@ -30,7 +32,7 @@ const DEFAULT_LISTEN = '127.0.0.1:5555';
  *
  * @throws {InputError} when an option makes no sense.
  */
-export async function virtualCommand(options: VirtualOptions, { output, signal }: CommandContext): Promise<void> {
+async function virtualCommand(options: VirtualOptions, { output, signal }: CommandContext): Promise<void> {
   const chip = parseVirtualChip(options.chip);
   const size = parseFlashSize(options.flashSize);
   if (size === undefined || size < 0x10_0000 || Math.log2(size) % 1 !== 0) {
@@ -80,4 +82,33 @@ export async function virtualCommand(options: VirtualOptions, { output, signal }
     board.powerCut();
     await stopSaving();
   }
+}
+
+export function addVirtualCommand(program: Command, context: CommandContext): void {
+  program
+    .command('virtual')
+    .description('a virtual board as a process, with its UART, modem lines and baud rate on TCP ports')
+    .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
+    .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
+    .option('--flash-size <size>', 'size of the flash', '4MB')
+    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 is given)')
+    .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
+    .option('--rfc2217 <address>', 'HOST:PORT of UART, modem lines and baud rate by RFC 2217, for pyserial and esptool')
+    .addOption(
+      new Option('--boot <how>', 'whether the boot button is held at power-on')
+        .choices(['download', 'normal'])
+        .default('normal'),
+    )
+    .option('--wifi <ssid:password>', 'the network that the board finds')
+    .addOption(
+      new Option(
+        '--wiring <how>',
+        'a USB bridge, or the USB of the chip itself, which leaves and returns at each reset',
+      )
+        .choices(['uart', 'usb-serial-jtag'])
+        .default('uart'),
+    )
+    .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
+    .addOption(jsonOption())
+    .action((options: VirtualOptions) => virtualCommand(options, context));
 }
