@@ -31,7 +31,7 @@ test('what has to be sent is said once it is known', () => {
   const MIB = 0x10_0000;
   expect([undefined, 0, MIB, 2 * MIB].map((toSend) => writesText(2 * MIB, toSend))).toEqual([
     '2 MiB',
-    '2 MiB, nothing to send',
+    'nothing: the board holds all 2 MiB of it already',
     '2 MiB, 1 MiB to send',
     '2 MiB, all to send',
   ]);
