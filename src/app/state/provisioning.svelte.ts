@@ -158,20 +158,22 @@ export class Provisioning {
 
   /** Connects to the virtual board: the one that was there before, if it is of the chip that is wanted now. */
   async connectDemo(chip: DemoChip = this.suggestedChip): Promise<void> {
-    if (this.demo?.chip !== chip) this.demo = this.#startDemo(chip);
+    if (this.demo?.chip !== chip) await this.#replaceDemo(this.#startDemo(chip));
     const { demo } = this;
+    if (!demo) return;
     let [port] = await demo.list();
-    if (!port) {
+    // A hasty user may have chosen another one meanwhile.
+    if (!port && this.demo === demo) {
       await demo.act('plug-in');
       [port] = await demo.list();
     }
-    if (port) await this.#connect({ port, source: demo, virtual: true });
+    if (port && this.demo === demo) await this.#connect({ port, source: demo, virtual: true });
   }
 
   /** Takes that virtual board in place of the one that is there. */
-  takeDemo(demo: DemoBoard): void {
-    this.demo = demo;
+  async takeDemo(demo: DemoBoard): Promise<void> {
     this.demoChip = demo.chip;
+    await this.#replaceDemo(demo);
   }
 
   /** Another virtual board, with nothing in its flash. */
@@ -230,6 +232,15 @@ export class Provisioning {
     this.job.reset();
     this.backup.reset();
     await this.connection.connect(place, this.settings.connectOptions);
+  }
+
+  /** The virtual board before goes, and its worker with it. */
+  async #replaceDemo(demo: DemoBoard): Promise<void> {
+    const { demo: before, connection } = this;
+    this.demo = demo;
+    if (!before) return;
+    if (connection.place?.source === before) await connection.disconnect();
+    before.end();
   }
 
   #hintsFor(chip: string): BoardHints {
