@@ -95,6 +95,16 @@ export class Bootloader implements FlashMemory {
     return size;
   }
 
+  /** Bytes of the flash that can be reached here: the ROM takes what lies above 16 MB for what lies below. */
+  get reach(): number {
+    return this.mode === 'rom' ? Math.min(this.size, ROM_REACH) : this.size;
+  }
+
+  /** Nothing more can be done with it: it was closed, or the board was restarted. */
+  get isOver(): boolean {
+    return this.#over;
+  }
+
   get troubles(): number {
     return this.#session.troubles;
   }
@@ -128,12 +138,13 @@ export class Bootloader implements FlashMemory {
   }
 
   /**
-   * Sets the line to that rate. False when it does not work there: the session goes on at the rate before.
+   * Sets the line to that rate. False when it does not work there: the session goes on at the rate before. Cannot be stopped: a board that
+   * was left between two rates takes long to find again.
    *
    * @throws {DeviceError} when the board cannot be reached at any rate any more.
    */
-  async tryBaud(baud: number, { signal }: JobOptions = {}): Promise<boolean> {
-    return this.#exclusive(signal, () => this.#session.tryBaud(baud));
+  async tryBaud(baud: number): Promise<boolean> {
+    return this.#exclusive(undefined, () => this.#session.tryBaud(baud));
   }
 
   /**
@@ -173,8 +184,8 @@ export class Bootloader implements FlashMemory {
       throw new DeviceError('flash-access-refused', 'In secure download mode nothing can be read or verified');
     }
     checkRange(this.size, range, aligned);
-    if (this.mode === 'rom' && range.offset + range.length > ROM_REACH) {
-      throw new DeviceError('beyond-rom-reach', 'The ROM takes what lies above 16 MB for what lies below', {
+    if (range.offset + range.length > this.reach) {
+      throw new DeviceError('beyond-rom-reach', 'Without a stub only the first 16 MB can be reached', {
         details: { ...range },
       });
     }

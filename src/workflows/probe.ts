@@ -1,23 +1,29 @@
 /**
- * What a board, its adapter and its flash really do: measured in a scratch region that is restored, for people who have hardware that nobody
+ * What a board, its adapter and its flash really do: measured in a scratch block that is restored, for people who have hardware that nobody
  * else can look at.
  */
 import { type Clock } from '#clock.ts';
-import { md5OfBlank } from '#device/blank-digest.ts';
+import { BAUD_LADDER } from '#device/baud-rates.ts';
+import { type Bootloader } from '#device/bootloader.ts';
 import { isDeviceError } from '#device/device-error.ts';
-import { BLOCK_SIZE, type FlashMemory, type JobOptions } from '#device/flash-memory.ts';
+import { type FlashCosts, writeCost } from '#device/flash-costs.ts';
+import { type BoardIdentity } from '#device/identify.ts';
+import { type EntryMode, isNativeUsb } from '#device/reset.ts';
+import { ROM_TOP_BAUD, romChangesBaud } from '#device/rom-baud.ts';
+import { type LoaderMode } from '#device/session.ts';
+import { type ReachableFlash, type Scratch, type ScratchPlace } from './probe-scratch.ts';
 
 /** What is measured: a flash whose line can be set to another rate. */
-export interface ProbeBoard extends FlashMemory {
+export interface ProbeBoard extends ReachableFlash {
   /** Bits a second now. */
   readonly baud: number;
   /** Sets the line to that rate. False when it does not work: the session goes on at the rate before. */
-  tryBaud(baud: number, options?: JobOptions): Promise<boolean>;
+  tryBaud(baud: number): Promise<boolean>;
 }
 
 export interface ProbeOptions {
   clock: Clock;
-  /** Rates to try, from low to high; none where the line has no rate. */
+  /** Rates to try, from low to high. */
   rates: readonly number[];
   signal?: AbortSignal | undefined;
   onStep?: ((step: ProbeStep) => void) | undefined;
@@ -46,19 +52,65 @@ export interface ProbeReport {
   rates: { baud: number; works: boolean }[];
 }
 
+/** Who was measured, as everybody may know it: of the MAC no more than the maker's part. */
+export type ProbedBoard = Omit<BoardIdentity, 'chip' | 'chipName' | 'features'> & { chip: string; loader: LoaderMode };
+
 const LATENCY_SAMPLES = 20;
 /** Bytes that are hashed to measure how fast. */
 const MD5_BYTES = 0x4_0000;
 
+/** Without the part of the MAC that tells this board from its brothers: a report is for everybody to read. */
+export function probedBoard({ identity, mode }: Pick<Bootloader, 'identity' | 'mode'>): ProbedBoard {
+  const { chip, description, revision, mac, flashId, flashSize, crystalMhz, security, usb } = identity;
+  const makersPart = mac === undefined ? undefined : `${mac.slice(0, 8)}:…`;
+  const board = { chip: chip.name, description, revision, mac: makersPart, flashId, flashSize, crystalMhz };
+  return { ...board, security, usb, loader: mode };
+}
+
 /**
- * Measures. Writes to one block of 64 KiB, a blank one where there is one, and puts back what was there, after a failure and an abort as well.
+ * The rates above the session's own that can be tried there, from low to high. After one that fails the board has to be brought back by a
+ * reset: without one (`before` is `none`) none is tried.
+ */
+export function probeRates(
+  { identity, mode, baud }: Pick<Bootloader, 'identity' | 'mode' | 'baud'>,
+  before?: EntryMode,
+): number[] {
+  if (isNativeUsb(identity.usb) || before === 'none') return [];
+  const higher = BAUD_LADDER.toReversed().filter((rate) => rate > baud);
+  if (mode === 'stub') return higher;
+  return romChangesBaud(identity.chip.name) ? higher.filter((rate) => rate <= ROM_TOP_BAUD) : [];
+}
+
+/** Milliseconds of a rate that works, and of one that does not. */
+const RUNG_MS = 400;
+const FAILED_RUNG_MS = 2500;
+/** Bytes that the ROM gives with one command. */
+const ROM_READ_BYTES = 64;
+
+/** Milliseconds that measuring takes, without a restart; some rate is taken to fail. */
+export function probeTime(
+  { offset, size, isBlank }: ScratchPlace,
+  costs: FlashCosts,
+  rates: readonly number[],
+): number {
+  const read = size * costs.wire + (costs.overlaps ? 0 : (size / ROM_READ_BYTES) * costs.roundTrip);
+  const write = writeCost({ offset, length: size }, costs);
+  const rounds = rates.length > 0 ? 2 : 1;
+  const restore = isBlank ? costs.eraseBlock : read + write;
+  const ladder = rates.length > 0 ? FAILED_RUNG_MS + (rates.length - 1) * RUNG_MS : 0;
+  const hashed = (MD5_BYTES + 4 * size) * costs.md5;
+  return LATENCY_SAMPLES * costs.roundTrip + hashed + costs.eraseBlock + rounds * (read + write) + ladder + restore;
+}
+
+/**
+ * Measures. Works in the scratch block and puts back what was there, after a failure and an abort as well.
  *
- * @throws {DeviceError} when the board or the cable fails. A block that was not blank is lost if that happens while it is put back, which is
- *   why a blank one is preferred.
+ * @throws {DeviceError} when the board or the cable fails; whether the block could be put back, `scratch` tells.
  * @throws {DOMException} `AbortError`.
  */
 export async function probeBoard(
   board: ProbeBoard,
+  scratch: Scratch,
   { clock, rates, signal, onStep }: ProbeOptions,
 ): Promise<ProbeReport> {
   const timed = async (work: () => Promise<unknown>): Promise<number> => {
@@ -67,28 +119,30 @@ export async function probeBoard(
     await work();
     return clock.now() - started;
   };
+  const { offset, size } = scratch.place;
   onStep?.('latency');
   const samples: number[] = [];
   for (let count = 0; count < LATENCY_SAMPLES; count++) samples.push(await timed(() => board.md5(0, 4, { signal })));
   onStep?.('save');
-  const scratch = await chooseScratch(board, signal);
-  const before = scratch.wasBlank ? undefined : await board.read(scratch.offset, scratch.size, { signal });
+  await scratch.save(board, signal);
+  signal?.throwIfAborted();
   try {
     onStep?.('erase');
-    const erased = await timed(() => board.erase(scratch.offset, scratch.size, { signal }));
+    scratch.touched = true;
+    const erased = await timed(() => board.erase(offset, size, { signal }));
     onStep?.('md5');
     const md5Ms = await timed(() => board.md5(0, Math.min(MD5_BYTES, board.size), { signal }));
     const md5 = perSecond(Math.min(MD5_BYTES, board.size), md5Ms);
-    const measure = async (): Promise<LineSpeed> => lineSpeed(board, { offset: scratch.offset, timed, signal, onStep });
+    const measure = async (): Promise<LineSpeed> => lineSpeed(board, { offset, size, timed, signal, onStep });
     const speeds = [await measure()];
     onStep?.('ladder');
     const tried = await climb(board, rates, signal);
     if (board.baud !== speeds[0]?.baud) speeds.push(await measure());
     return {
       latency: spread(samples),
-      scratch,
+      scratch: { offset, size, wasBlank: scratch.wasBlank },
       // An erase is verified by a digest, which is not part of it.
-      eraseBlock: Math.max(0, erased - (scratch.size * md5Ms) / MD5_BYTES),
+      eraseBlock: Math.max(0, erased - (size * md5Ms) / MD5_BYTES),
       md5,
       speeds,
       rates: tried,
@@ -96,30 +150,20 @@ export async function probeBoard(
   } finally {
     onStep?.('restore');
     // Not with the user's signal: what was there is put back after an abort, too.
-    if (before) await board.write(scratch.offset, before);
-    else await board.erase(scratch.offset, scratch.size);
+    await scratch.putBack(board);
   }
-}
-
-/** The last block that is blank, else the last of all. */
-async function chooseScratch(board: FlashMemory, signal: AbortSignal | undefined): Promise<ProbeReport['scratch']> {
-  const blank = md5OfBlank(BLOCK_SIZE);
-  for (let offset = board.size - BLOCK_SIZE; offset > board.size / 2; offset -= BLOCK_SIZE) {
-    if ((await board.md5(offset, BLOCK_SIZE, { signal })) === blank)
-      return { offset, size: BLOCK_SIZE, wasBlank: true };
-  }
-  return { offset: board.size - BLOCK_SIZE, size: BLOCK_SIZE, wasBlank: false };
 }
 
 interface Measuring {
   offset: number;
+  size: number;
   timed: (work: () => Promise<unknown>) => Promise<number>;
   signal: AbortSignal | undefined;
   onStep: ProbeOptions['onStep'];
 }
 
-async function lineSpeed(board: ProbeBoard, { offset, timed, signal, onStep }: Measuring): Promise<LineSpeed> {
-  const data = incompressible(BLOCK_SIZE);
+async function lineSpeed(board: ProbeBoard, { offset, size, timed, signal, onStep }: Measuring): Promise<LineSpeed> {
+  const data = incompressible(size);
   onStep?.('write');
   const writeMs = await timed(() => board.write(offset, data, { signal, verify: false }));
   onStep?.('read');
@@ -127,15 +171,16 @@ async function lineSpeed(board: ProbeBoard, { offset, timed, signal, onStep }: M
   return { baud: board.baud, write: perSecond(data.length, writeMs), read: perSecond(data.length, readMs) };
 }
 
-/** Up the ladder until a rate fails. */
+/** Up the ladder until a rate fails; stopped between two rungs. */
 async function climb(
   board: ProbeBoard,
   rates: readonly number[],
   signal: AbortSignal | undefined,
 ): Promise<ProbeReport['rates']> {
   const tried: ProbeReport['rates'] = [];
-  for (const baud of rates.filter((rate) => rate > board.baud)) {
-    const works = await board.tryBaud(baud, { signal }).catch((error: unknown) => {
+  for (const baud of rates) {
+    signal?.throwIfAborted();
+    const works = await board.tryBaud(baud).catch((error: unknown) => {
       if (isDeviceError(error, 'port-open-failed')) return false;
       throw error;
     });

@@ -91,7 +91,7 @@ test('of a board that has some of it already the plan says how much is to be sen
     await page.getByRole('button', { name: 'Next board' }).click();
     await useVirtualBoard(page);
     await connected(page);
-    await writes(/KiB, nothing to send$/).waitFor();
+    await writes(/^nothing: the board holds all .* already$/).waitFor();
     await page.getByText('it is only started').waitFor();
     const buffer = Buffer.from(payload(100_000, 'new voices'));
     await page.getByRole('button', { name: 'Remove the data file' }).click();

@@ -44,6 +44,12 @@ async function provisioned(page: Page): Promise<void> {
   await verdict(page).waitFor();
 }
 
+async function beforeMeasuring(page: Page): Promise<void> {
+  await ready(page);
+  await page.getByText('Measure this board').click();
+  await page.getByRole('button', { name: 'Measure', exact: true }).waitFor();
+}
+
 /** The page with what raises the objection. */
 const objected =
   (code: ObjectionCode) =>
@@ -114,8 +120,7 @@ const SHOTS: readonly Shot[] = [
       await page.getByRole('button', { name: 'Next board' }).click();
       await useVirtualBoard(page);
       await connected(page);
-      await page.getByText('Replaces').waitFor();
-      await page.getByText('nothing to send').waitFor();
+      await page.getByText('nothing: the board holds all').waitFor();
     },
   },
   {
@@ -235,6 +240,48 @@ const SHOTS: readonly Shot[] = [
       await writeNow(page);
       await page.getByText('watching it come up').waitFor();
       await page.waitForTimeout(1500);
+    },
+  },
+  { name: '26-before-measuring', prepare: beforeMeasuring },
+  {
+    name: '27-measuring',
+    speed: 1,
+    prepare: async (page) => {
+      await beforeMeasuring(page);
+      await page.getByRole('button', { name: 'Measure', exact: true }).click();
+      await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    },
+  },
+  {
+    name: '28-measured',
+    prepare: async (page) => {
+      await beforeMeasuring(page);
+      await page.getByRole('button', { name: 'Measure', exact: true }).click();
+      await page.getByRole('region', { name: 'Report' }).waitFor();
+    },
+  },
+  {
+    name: '29-lost-while-measured',
+    speed: 1,
+    prepare: async (page) => {
+      await beforeMeasuring(page);
+      await page.getByRole('button', { name: 'Measure', exact: true }).click();
+      await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+      await page.getByRole('button', { name: 'Pull its cable' }).click();
+      await page.getByText('The board was lost while it was measured').waitFor();
+    },
+  },
+  {
+    name: '30-without-a-stub',
+    fault: 'no-stub',
+    prepare: ready,
+  },
+  {
+    name: '31-a-wrong-file-after-a-release',
+    prepare: async (page) => {
+      await ready(page);
+      await takeFiles(page, [{ path: 'letter.txt', bytes: new TextEncoder().encode('Dear board') }]);
+      await page.getByRole('region', { name: 'Release' }).getByRole('alert').waitFor();
     },
   },
 ];

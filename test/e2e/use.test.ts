@@ -2,34 +2,11 @@
 import axe from 'axe-core';
 import { type Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import {
-  coloursSettled,
-  connected,
-  differingWrites,
-  fillWifi,
-  useVirtualBoard,
-  verdict,
-  writeNow,
-} from './support/provision-page.ts';
+import { expectAccessible } from './support/accessible.ts';
+import { connected, differingWrites, fillWifi, useVirtualBoard, verdict, writeNow } from './support/provision-page.ts';
 import { again, provisionScene, readyToWrite, RUNNING } from './support/provision-scene.ts';
 
 const onPage = provisionScene();
-
-async function expectAccessible(page: Page, state: string): Promise<void> {
-  // As high as the page: what sticks to the lower edge covers nothing then.
-  const height = await page.evaluate(() => document.documentElement.scrollHeight);
-  await page.setViewportSize({ width: 1440, height });
-  for (const colorScheme of ['light', 'dark'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await coloursSettled(page);
-    const found = await page.evaluate(async () => {
-      const inPage = globalThis as unknown as { axe: typeof axe };
-      const { violations } = await inPage.axe.run();
-      return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
-    });
-    expect(found, `${state}, ${colorScheme}`).toEqual([]);
-  }
-}
 
 async function expectNoSideways(page: Page, state: string): Promise<void> {
   for (const width of [360, 390, 1440]) {

@@ -2,10 +2,12 @@
 import { describe, expect, test } from 'vitest';
 import { BAUD_LADDER } from '#device/baud-rates.ts';
 import { equalBytes } from '#formats/bytes.ts';
-import { probeBoard, type ProbeReport, type ProbeStep } from '#workflows/probe.ts';
+import { probeBoard, probeRates, type ProbeReport, type ProbeStep, probeTime } from '#workflows/probe.ts';
+import { hearRestart } from '#workflows/probe-restart.ts';
+import { findScratch, Scratch } from '#workflows/probe-scratch.ts';
 import { type Bench, type BenchOptions, noise, onBench } from '../device/support/bench.ts';
 
-const RATES = BAUD_LADDER.toReversed();
+const RATES = BAUD_LADDER.toReversed().filter((baud) => baud > 921_600);
 
 async function probe(
   bench: Bench,
@@ -13,7 +15,11 @@ async function probe(
 ): Promise<ProbeReport> {
   const board = await bench.connect();
   try {
-    return await probeBoard(board, { clock: bench.clock, rates: RATES, ...options });
+    return await probeBoard(board, new Scratch(await findScratch(board)), {
+      clock: bench.clock,
+      rates: RATES,
+      ...options,
+    });
   } finally {
     await board.close();
   }
@@ -59,4 +65,101 @@ test('an abort in the middle puts back what was there', () =>
     };
     await expect(probe(bench, { signal: controller.signal, onStep })).rejects.toMatchObject({ name: 'AbortError' });
     expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+  }));
+
+describe('a board that is lost in the middle', () => {
+  test.each([
+    ['blank', noise(0x20_0000).fill(0xff, 0x18_0000), 'write'],
+    ['not blank', noise(0x20_0000), 'read'],
+  ] as const)('gets back what was there on a later connection; its block was %s', (_, flash, at) =>
+    onBench({ flash: flash.slice() }, async (bench) => {
+      const before = bench.board.snapshot();
+      const board = await bench.connect();
+      const scratch = new Scratch(await findScratch(board));
+      const onStep = (step: ProbeStep): void => {
+        if (step === at) bench.clock.after(at === 'write' ? 300 : 50, () => bench.board.pullCable());
+      };
+      const probing = probeBoard(board, scratch, { clock: bench.clock, rates: [], onStep });
+      await expect(probing).rejects.toMatchObject({ name: 'DeviceError' });
+      await board.close();
+      expect(scratch.touched).toBe(true);
+      expect(equalBytes(bench.board.snapshot(), before)).toBe(false);
+      bench.board.plugIn();
+      const again = await bench.connect();
+      await scratch.putBack(again);
+      expect(scratch.touched).toBe(false);
+      expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+      await again.close();
+    }),
+  );
+
+  test('before anything was erased is as it was', () =>
+    onBench({}, async (bench) => {
+      const board = await bench.connect();
+      const scratch = new Scratch(await findScratch(board));
+      const onStep = (step: ProbeStep): void => {
+        if (step === 'save') bench.board.pullCable();
+      };
+      await expect(probeBoard(board, scratch, { clock: bench.clock, rates: [], onStep })).rejects.toThrow();
+      expect(scratch.touched).toBe(false);
+      await board.close();
+    }));
+});
+
+test.each<[string, BenchOptions, boolean]>([
+  ['a blank block at 921600 baud', { maxBaud: 1_600_000 }, true],
+  ['a block with content', { flash: noise(0x20_0000), maxBaud: 1_600_000 }, true],
+  ['native USB', { chip: 'esp32c3', wiring: 'usb-serial-jtag' }, true],
+  ['the ROM alone', { maxBaud: 1_000_000 }, false],
+])('the time is told ahead to within a half: %s', (_, options, stub) =>
+  onBench(options, async (bench) => {
+    const board = await bench.connect({ stub });
+    const place = await findScratch(board);
+    const rates = probeRates(board);
+    const told = probeTime(place, board.costs, rates);
+    const started = bench.clock.now();
+    await probeBoard(board, new Scratch(place), { clock: bench.clock, rates });
+    const took = bench.clock.now() - started;
+    expect(told / took).toBeGreaterThan(0.5);
+    expect(told / took).toBeLessThan(1.5);
+    await board.close();
+  }),
+);
+
+test('rates are tried where there are some, and where a reset brings the board back', async () => {
+  const ratesOf = async (options: BenchOptions, stub = true): Promise<number[]> => {
+    let rates: number[] = [];
+    await onBench(options, async (bench) => {
+      const board = await bench.connect({ stub });
+      rates = probeRates(board);
+      expect(probeRates(board, 'none')).toEqual([]);
+      await board.close();
+    });
+    return rates;
+  };
+  expect(await ratesOf({})).toEqual(RATES);
+  expect(await ratesOf({}, false)).toEqual([]);
+  expect(await ratesOf({ chip: 'esp32c3', wiring: 'usb-serial-jtag' })).toEqual([]);
+});
+
+test('a restart is heard by its first lines; an abort ends it, and the port is free', () =>
+  onBench({}, async (bench) => {
+    const { lines, firstAfterMs } = await hearRestart(await bench.connect(), { clock: bench.clock });
+    expect(lines).toHaveLength(3);
+    expect(firstAfterMs).toBeGreaterThan(0);
+    const controller = new AbortController();
+    const board = await bench.connect();
+    bench.clock.after(120, () => controller.abort());
+    const aborted = hearRestart(board, { clock: bench.clock, signal: controller.signal });
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
+    expect(board.isOver).toBe(true);
+    expect(await bench.isFree()).toBe(true);
+  }));
+
+test('without reset lines the board says nothing', () =>
+  onBench({ cut: ['modem'] }, async (bench) => {
+    bench.board.holdBootButton(true);
+    bench.board.pressReset();
+    const board = await bench.connect();
+    expect(await hearRestart(board, { clock: bench.clock })).toEqual({ lines: [] });
   }));

@@ -25,13 +25,20 @@ export class DemoBoard implements PortSource {
   readonly #arrived = new Set<(port: Port) => void>();
   readonly #left = new Set<(port: Port) => void>();
   readonly #started: Promise<unknown>;
+  readonly #onEnd: () => void;
   #lastId = 0;
+  #ended = false;
 
-  constructor(channel: Channel, settings: DemoSettings) {
+  /** `onEnd`: nobody speaks over the channel any more. */
+  constructor(channel: Channel, settings: DemoSettings, onEnd: () => void = () => undefined) {
     this.chip = settings.chip;
     this.#channel = channel;
+    this.#onEnd = onEnd;
     channel.onmessage = ({ data }: MessageEvent<DemoReply>) => this.#receive(data);
-    this.#started = this.#call({ kind: 'start', settings });
+    this.#started = this.#call({ kind: 'start', settings }).catch((error: unknown) => {
+      // One that is thrown away before it is there has no ports.
+      if (!this.#ended) throw error;
+    });
   }
 
   async list(): Promise<Port[]> {
@@ -66,17 +73,27 @@ export class DemoBoard implements PortSource {
     return (await this.#call({ kind: 'snapshot' })) as Uint8Array;
   }
 
-  /** How many of its faults have not happened yet. */
   /** Something goes wrong from now on; see demo-faults.ts. */
   async addFault(fault: string): Promise<void> {
     await this.#call({ kind: 'fault', fault });
   }
 
+  /** How many of its faults have not happened yet. */
   async pendingFaults(): Promise<number> {
     return (await this.#call({ kind: 'pending-faults' })) as number;
   }
 
+  /** It is thrown away. Whoever still waits for an answer is told that the device is lost. */
+  end(): void {
+    this.#ended = true;
+    this.#onEnd();
+    this.#present.clear();
+    for (const { reject } of this.#waiting.values()) reject(deviceLost());
+    this.#waiting.clear();
+  }
+
   #call(call: DemoCall): Promise<unknown> {
+    if (this.#ended) return Promise.reject(deviceLost());
     const id = this.#lastId++;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { resolve, reject });
@@ -115,8 +132,10 @@ export class DemoBoard implements PortSource {
   }
 }
 
+const deviceLost = (): DOMException => new DOMException('The device has been lost.', 'NetworkError');
+
 /** A virtual board in a worker of its own. */
 export function startDemoBoard(settings: DemoSettings): DemoBoard {
   const worker = new Worker(new URL('./virtual-board.worker.ts', import.meta.url), { type: 'module' });
-  return new DemoBoard(worker, settings);
+  return new DemoBoard(worker, settings, () => worker.terminate());
 }

@@ -15,6 +15,7 @@
  * | `deaf`             | no byte reaches the chip                                                             |
  * | `silent`           | no byte comes from the chip                                                          |
  * | `busy`             | the port does not open                                                               |
+ * | `no-stub`          | what is loaded into RAM crashes: the loader in ROM has to do                         |
  * | `secure-boot`      | the chip starts signed code only                                                     |
  * | `flash-encryption` | the chip decrypts what it reads                                                      |
  * | `secure-download`  | the loader lets nothing be read back; not on the ESP32                               |
@@ -29,6 +30,7 @@ export interface DemoFaults {
   cut: Wire[];
   efuses: EfuseSettings;
   openFault?: OpenFault;
+  crashesUploads?: boolean;
 }
 
 /** Bytes that `drop` loses. */
@@ -63,6 +65,8 @@ export function demoFaults(text: string | undefined): DemoFaults {
       return { ...none, cut: ['to-host'] };
     case 'busy':
       return { ...none, openFault: { kind: 'busy', style: 'browser' } };
+    case 'no-stub':
+      return { ...none, crashesUploads: true };
     case 'secure-boot':
       return { ...none, efuses: { secureBoot: true } };
     case 'flash-encryption':

@@ -5,7 +5,7 @@ import { type DemoSettings } from './demo-messages.ts';
 
 export interface DemoHandle {
   /** Puts another virtual board in place of the one that is there; it is not connected. */
-  place(board: Omit<DemoSettings, 'speed'>): void;
+  place(board: Omit<DemoSettings, 'speed'>): Promise<void>;
   /** All bytes of the virtual board's flash. */
   flash(): Promise<Uint8Array | undefined>;
   /** Something goes wrong with the virtual board from now on; see demo-faults.ts, numbers count from now. */
@@ -20,7 +20,7 @@ export interface DemoHandle {
 interface DemoFlow {
   readonly demo: DemoBoard | undefined;
   readonly plan: FlashPlan | undefined;
-  takeDemo(demo: DemoBoard): void;
+  takeDemo(demo: DemoBoard): Promise<void>;
 }
 
 export function exposeDemo(flow: DemoFlow, speed: number): void {

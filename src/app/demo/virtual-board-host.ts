@@ -89,7 +89,7 @@ class VirtualBoardHost {
   #placeBoard({ chip, fault, flashSize = BOARDS[chip].flashSize, contents = [] }: DemoSettings): void {
     const clock = this.#clock;
     if (!clock) return;
-    const { faults, cut, efuses, openFault } = demoFaults(fault);
+    const { faults, cut, efuses, openFault, crashesUploads = false } = demoFaults(fault);
     const flash = new Uint8Array(flashSize).fill(0xff);
     for (const { offset, bytes } of contents) flash.set(bytes, offset);
     const board = new VirtualEsp32({
@@ -99,6 +99,7 @@ class VirtualBoardHost {
       flash,
       efuses,
       cut,
+      crashesUploads,
       faults: new FaultInjector(faults),
       network: { accessPoint: DEMO_NETWORK },
     });

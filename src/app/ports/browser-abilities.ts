@@ -39,3 +39,18 @@ export function serialAbility(facts: BrowserFacts): SerialAbility {
   // Without a secure context the interface is hidden, also in browsers that have it.
   return !facts.isSecure && /chrom|edg/i.test(facts.userAgent) ? 'insecure' : 'missing';
 }
+
+/** Names in the user agent, those first that call themselves something else as well. */
+const BROWSERS: readonly (readonly [RegExp, string])[] = [
+  [/Edg\/(\d+)/, 'Edge'],
+  [/OPR\/(\d+)/, 'Opera'],
+  [/Chrome\/(\d+)/, 'Chrome'],
+  [/Firefox\/(\d+)/, 'Firefox'],
+];
+
+/** `Chrome 140 on linux`. */
+export function platformText({ userAgent }: Pick<BrowserFacts, 'userAgent'>): string {
+  const found = BROWSERS.map(([pattern, name]) => ({ name, major: pattern.exec(userAgent)?.[1] }));
+  const { name, major } = found.find((one) => one.major !== undefined) ?? { name: 'a browser', major: '' };
+  return `${[name, major].filter(Boolean).join(' ')} on ${systemOf({ userAgent })}`;
+}

@@ -1,5 +1,6 @@
 /** Where the page puts a backup: into a file as it is read, where the browser can, else into memory and then into the downloads. */
 import { type BackupSink } from '#workflows/backup.ts';
+import { saveFile } from '../save-file.ts';
 
 export interface BackupPlace extends BackupSink {
   /** Of the file, as the user knows it. */
@@ -61,9 +62,6 @@ class FilePlace implements BackupPlace {
   }
 }
 
-/** Milliseconds after which a browser has surely begun with a download. */
-const DOWNLOAD_MS = 60_000;
-
 class DownloadPlace implements BackupPlace {
   readonly name: string;
   #content = new Blob();
@@ -82,10 +80,7 @@ class DownloadPlace implements BackupPlace {
   }
 
   async finish(): Promise<void> {
-    const url = URL.createObjectURL(this.#content);
-    const link = Object.assign(document.createElement('a'), { href: url, download: this.name });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(url), DOWNLOAD_MS);
+    saveFile(this.#content, this.name);
   }
 
   async discard(): Promise<void> {

@@ -4,7 +4,7 @@ import { Bootloader, type ConnectOptions } from '#device/bootloader.ts';
 import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type FlashCosts } from '#device/flash-costs.ts';
 import { type Port, type PortInfo, type PortSource } from '#device/port.ts';
-import { type ConnectStep } from '#device/session.ts';
+import { type ConnectStep, type LoaderMode } from '#device/session.ts';
 import { isAbort } from '#messages/error-message.ts';
 import { type BoardHints, type BoardState, readBoardState } from '#workflows/board-state.ts';
 import { browserBauds } from '../ports/baud-memory.ts';
@@ -43,8 +43,11 @@ export class BoardConnection {
   place = $state.raw<BoardPlace>();
   /** The port is on its bus, as far as is known. */
   present = $state(false);
+  /** What does the work on the connected board. */
+  loader = $state<LoaderMode>();
   readonly #clock: Clock;
   readonly #onKnown: (port: Port, board: BoardState) => void;
+  readonly #onReached: (bootloader: Bootloader) => Promise<void>;
   readonly #hintsFor: (chip: string) => BoardHints;
   #bootloader: Bootloader | undefined;
   #controller: AbortController | undefined;
@@ -53,16 +56,25 @@ export class BoardConnection {
   /** There are other places to look at than when the board was read. */
   #stale = false;
 
-  /** `onKnown` is told who hangs on a port as soon as that is known; `hintsFor` tells where to look on a board of that chip. */
+  /**
+   * `onKnown` is told who hangs on a port as soon as that is known; `onReached` comes before anything is read of what is on the board;
+   * `hintsFor` tells where to look on a board of that chip.
+   */
   constructor(
     clock: Clock,
     {
       onKnown = () => undefined,
+      onReached = async () => undefined,
       hintsFor = () => ({}),
-    }: { onKnown?: (port: Port, board: BoardState) => void; hintsFor?: (chip: string) => BoardHints } = {},
+    }: {
+      onKnown?: (port: Port, board: BoardState) => void;
+      onReached?: (bootloader: Bootloader) => Promise<void>;
+      hintsFor?: (chip: string) => BoardHints;
+    } = {},
   ) {
     this.#clock = clock;
     this.#onKnown = onKnown;
+    this.#onReached = onReached;
     this.#hintsFor = hintsFor;
   }
 
@@ -76,19 +88,7 @@ export class BoardConnection {
     if (this.status === 'connecting' || this.status === 'working') return;
     await this.disconnect();
     this.#follow(place);
-    const controller = (this.#controller = new AbortController());
-    this.status = 'connecting';
-    this.error = undefined;
-    this.board = undefined;
-    try {
-      await this.#patiently(options, controller.signal);
-      this.status = 'connected';
-      if (this.#stale) await this.readAgain();
-    } catch (error) {
-      if (this.#controller !== controller) return;
-      this.status = isAbort(error) ? 'none' : 'failed';
-      this.error = isAbort(error) ? undefined : error;
-    }
+    await this.#establish(options);
   }
 
   /** Reads the connected board once more, because there are other places to look at now; one that is being read, after that. */
@@ -96,18 +96,15 @@ export class BoardConnection {
     const bootloader = this.#bootloader;
     this.#stale = true;
     if (this.status !== 'connected' || !bootloader) return;
-    const controller = (this.#controller = new AbortController());
-    this.status = 'connecting';
-    try {
-      while (this.#stale) await this.read(bootloader, controller.signal);
-      this.status = 'connected';
-    } catch (error) {
-      await bootloader.close();
-      if (this.#controller !== controller) return;
-      this.#bootloader = undefined;
-      this.status = isAbort(error) ? 'none' : 'failed';
-      this.error = isAbort(error) ? undefined : error;
-    }
+    await this.#attempt(async (signal) => {
+      try {
+        while (this.#stale) await this.read(bootloader, signal);
+      } catch (error) {
+        await bootloader.close();
+        this.#bootloader = undefined;
+        throw error;
+      }
+    });
   }
 
   /** What work on the connected board costs, as far as is known by now. */
@@ -116,25 +113,28 @@ export class BoardConnection {
   }
 
   /**
-   * Lends the connected board to work that leaves it as it is. It is connected afterwards, unless it was lost.
+   * Lends the connected board to work that leaves it as it is. It is connected afterwards, unless it was lost: with `again` also after work
+   * that restarts it. Its own program ran then, so it is read anew.
    *
-   * @throws everything that `work` throws.
+   * @throws everything that `work` throws; that it could not be connected again stands in `error`.
    */
-  async lend(work: (bootloader: Bootloader) => Promise<void>): Promise<void> {
+  async lend(work: (bootloader: Bootloader) => Promise<void>, again: ReachOptions = {}): Promise<void> {
     const bootloader = this.#bootloader;
     if (this.status !== 'connected' || !bootloader) throw new DeviceError('port-closed', 'No board is connected');
     this.status = 'working';
+    this.error = undefined;
     try {
       await work(bootloader);
-      this.status = 'connected';
     } catch (error) {
-      if (isDeviceError(error)) {
-        await bootloader.close();
+      if (isDeviceError(error) && this.#bootloader === bootloader) {
         this.#bootloader = undefined;
+        await bootloader.close();
         this.error = error;
+        this.status = 'failed';
       }
-      this.status = isDeviceError(error) ? 'failed' : 'connected';
       throw error;
+    } finally {
+      if (this.#bootloader === bootloader) await this.#takeBack(bootloader, again);
     }
   }
 
@@ -163,6 +163,7 @@ export class BoardConnection {
   async read(bootloader: Bootloader, signal: AbortSignal): Promise<BoardState> {
     this.step = 'read';
     this.#stale = false;
+    await this.#onReached(bootloader);
     const { identity } = bootloader;
     const board = await readBoardState(bootloader, identity, { signal, hints: this.#hintsFor(identity.chip.name) });
     this.board = board;
@@ -200,6 +201,36 @@ export class BoardConnection {
     }
   }
 
+  async #takeBack(bootloader: Bootloader, again: ReachOptions): Promise<void> {
+    if (!bootloader.isOver) {
+      this.status = 'connected';
+      return;
+    }
+    this.#bootloader = undefined;
+    await this.#establish(again);
+  }
+
+  /** Connects to the board at the place that is followed. */
+  async #establish(options: ReachOptions): Promise<void> {
+    this.error = undefined;
+    await this.#attempt((signal) => this.#patiently(options, signal));
+    if (this.#stale) await this.readAgain();
+  }
+
+  /** Connected afterwards, unless it fails or is stopped. */
+  async #attempt(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const controller = (this.#controller = new AbortController());
+    this.status = 'connecting';
+    try {
+      await work(controller.signal);
+      this.status = 'connected';
+    } catch (error) {
+      if (this.#controller !== controller) return;
+      this.status = isAbort(error) ? 'none' : 'failed';
+      this.error = isAbort(error) ? undefined : error;
+    }
+  }
+
   /** Tries again while a hand may be on its way to the boot button. */
   async #patiently(options: ReachOptions, signal: AbortSignal): Promise<void> {
     const end = this.#clock.now() + WAIT_MS;
@@ -231,6 +262,7 @@ export class BoardConnection {
       onStep: (step) => (this.step = step),
     });
     this.#bootloader = bootloader;
+    this.loader = bootloader.mode;
     this.error = undefined;
     // A board on its own USB came back as another port.
     this.place = { ...place, port: bootloader.port };

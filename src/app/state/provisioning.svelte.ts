@@ -15,6 +15,7 @@ import { type chooseBackupPlace } from './backup-place.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
 import { KeptRuns, type KeptRun, type RunStore } from './kept-run.ts';
 import { PlanComparison } from './plan-comparison.svelte.ts';
+import { ProbeJob, type ProbePageFacts } from './probe-job.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
@@ -29,6 +30,8 @@ export interface ProvisioningParts {
   chooseBackupPlace?: typeof chooseBackupPlace;
   /** Where runs are kept for a later visit; nowhere unless given. */
   runs?: RunStore;
+  /** For the report of what was measured. */
+  facts?: ProbePageFacts;
 }
 
 /** What the one filled button does. */
@@ -40,6 +43,7 @@ export class Provisioning {
   readonly connection: BoardConnection;
   readonly job: ProvisionJob;
   readonly backup: BackupJob;
+  readonly probe: ProbeJob;
   readonly shelf: PortShelf | undefined;
   /** The plan for the connected board, or a preview on a blank one. */
   answer = $state.raw<PlanAnswer>();
@@ -55,6 +59,8 @@ export class Provisioning {
   /** The chip that the virtual board will be, when the user has chosen it. */
   demoChip = $state<DemoChip>();
   readonly plan = $derived(this.answer?.plan);
+  /** Something is done with the board: nothing else may begin. */
+  readonly busy: boolean = $derived(this.#isBusy());
   /** Bytes of the plan that have to be sent to the connected board; `undefined` while that is not known. */
   readonly toSend = $derived(this.#toSend());
   readonly blocked = $derived(
@@ -70,7 +76,7 @@ export class Provisioning {
   #planning: Promise<void> | undefined;
   #stale = false;
 
-  constructor({ planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs }: ProvisioningParts) {
+  constructor({ planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, facts }: ProvisioningParts) {
     this.#runs = new KeptRuns(runs);
     this.#planner = planner;
     this.#startDemo = startDemo;
@@ -78,10 +84,12 @@ export class Provisioning {
     this.shelf = ports && new PortShelf(ports);
     this.connection = new BoardConnection(clock, {
       onKnown: (port, board) => this.shelf?.note(port, board),
+      onReached: (bootloader) => this.probe.settle(bootloader),
       hintsFor: (chip) => this.#hintsFor(chip),
     });
     this.job = new ProvisionJob(clock);
     this.backup = new BackupJob(clock, choosePlace);
+    this.probe = new ProbeJob(clock, facts ?? { version: 'unknown', system: 'unknown' });
   }
 
   /** The chip of the virtual board: as chosen, else one that the release is for. */
@@ -158,33 +166,37 @@ export class Provisioning {
 
   /** Connects to the virtual board: the one that was there before, if it is of the chip that is wanted now. */
   async connectDemo(chip: DemoChip = this.suggestedChip): Promise<void> {
-    if (this.demo?.chip !== chip) this.demo = this.#startDemo(chip);
+    if (this.demo?.chip !== chip) await this.#replaceDemo(this.#startDemo(chip));
     const { demo } = this;
+    if (!demo) return;
     let [port] = await demo.list();
-    if (!port) {
+    // A hasty user may have chosen another one meanwhile.
+    if (!port && this.demo === demo) {
       await demo.act('plug-in');
       [port] = await demo.list();
     }
-    if (port) await this.#connect({ port, source: demo, virtual: true });
+    if (port && this.demo === demo) await this.#connect({ port, source: demo, virtual: true });
   }
 
   /** Takes that virtual board in place of the one that is there. */
-  takeDemo(demo: DemoBoard): void {
-    this.demo = demo;
+  async takeDemo(demo: DemoBoard): Promise<void> {
     this.demoChip = demo.chip;
+    await this.#replaceDemo(demo);
   }
 
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
     await this.connection.disconnect();
     await this.demo?.act('blank');
+    if (this.demo) this.probe.forget(this.demo);
     await this.connectDemo(this.demo?.chip);
   }
 
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
-    if (job.running || this.backup.running) return;
+    if (this.busy) return;
+    this.probe.reset();
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
     await job.run({
@@ -203,6 +215,11 @@ export class Provisioning {
     });
     if (job.progress.finished) await this.#runs.end();
     await connection.release();
+  }
+
+  /** Measures the connected board as planned. */
+  async measure(): Promise<void> {
+    if (!this.busy) await this.probe.run(this.connection, this.settings.connectOptions);
   }
 
   /** Release and settings stay, the board goes. */
@@ -229,7 +246,22 @@ export class Provisioning {
   async #connect(place: Parameters<BoardConnection['connect']>[0]): Promise<void> {
     this.job.reset();
     this.backup.reset();
+    this.probe.reset();
     await this.connection.connect(place, this.settings.connectOptions);
+  }
+
+  /** The virtual board before goes, and its worker with it. */
+  async #replaceDemo(demo: DemoBoard): Promise<void> {
+    const { demo: before, connection } = this;
+    this.demo = demo;
+    if (!before) return;
+    if (connection.place?.source === before) await connection.disconnect();
+    before.end();
+    this.probe.forget(before);
+  }
+
+  #isBusy(): boolean {
+    return this.job.running || this.backup.running || this.probe.running;
   }
 
   #hintsFor(chip: string): BoardHints {

@@ -12,9 +12,9 @@ export class ReleaseState {
   files: readonly PickedFile[] = [];
   dataFile: File | undefined;
   reading = $state(false);
-  /** Why the last files were no release. */
+  /** Why the last files were no release; the one before stays. */
   error = $state.raw<unknown>();
-  /** Why the last data file could not be read. */
+  /** Why the last data file could not be read; the one before stays. */
   dataError = $state.raw<unknown>();
   readonly #planner: Planner;
   /** The last choice counts, however long an earlier one takes. */
@@ -29,13 +29,12 @@ export class ReleaseState {
     this.reading = true;
     this.error = undefined;
     try {
+      // Answers come in the order of the questions. One that a later choice has overtaken counts until that is read, and if it is refused.
       const summary = await this.#planner.take(files);
-      if (turn !== this.#turn) return;
       this.files = files.filter(({ path }) => summary.paths.includes(normalPath(path)));
       this.summary = summary;
     } catch (error) {
       if (turn !== this.#turn) return;
-      this.summary = undefined;
       this.error = error;
     } finally {
       if (turn === this.#turn) this.reading = false;
@@ -48,7 +47,6 @@ export class ReleaseState {
       this.data = await this.#planner.takeData(file);
       this.dataFile = file;
     } catch (error) {
-      this.data = undefined;
       this.dataError = error;
     }
   }

@@ -66,15 +66,18 @@ class PlannerHost {
   }
 
   async #takeRelease(picked: readonly PickedFile[]): Promise<ReleaseSummary> {
-    this.#release = undefined;
     const files = await readPicked(picked);
-    this.#release = recogniseRelease(files);
-    return summarise(this.#release, { source: sourceText(picked, files), files });
+    const release = recogniseRelease(files);
+    const summary = summarise(release, { source: sourceText(picked, files), files });
+    this.#release = release;
+    return summary;
   }
 
   async #takeData(file: File | undefined): Promise<DataSummary | undefined> {
-    this.#data = undefined;
-    if (!file) return undefined;
+    if (!file) {
+      this.#data = undefined;
+      return undefined;
+    }
     const bytes = new Uint8Array(await file.arrayBuffer());
     this.#data = { name: file.name, bytes };
     const packed = isDataImage(bytes);

@@ -37,13 +37,17 @@ export class Planner {
   /**
    * Reads what of the files belongs to a release, and remembers it.
    *
-   * @throws {FormatError} `release-…`; there is no release then.
+   * @throws {FormatError} `release-…`; the release before stays.
    */
   take(files: readonly PickedFile[]): Promise<ReleaseSummary> {
     return this.#call({ kind: 'release', files: [...files] }) as Promise<ReleaseSummary>;
   }
 
-  /** Reads the data for the second slot; `undefined` forgets them. */
+  /**
+   * Reads the data for the second slot; `undefined` forgets them.
+   *
+   * @throws {FormatError} `file-unreadable`; the data before stay.
+   */
   takeData(file: File | undefined): Promise<DataSummary | undefined> {
     return this.#call({ kind: 'data', file }) as Promise<DataSummary | undefined>;
   }

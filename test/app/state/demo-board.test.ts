@@ -8,11 +8,11 @@ import { afterEach, expect, test } from 'vitest';
 
 const channels: MessageChannel[] = [];
 
-function demoBoard(settings: Partial<DemoSettings> = {}): DemoBoard {
+function demoBoard(settings: Partial<DemoSettings> = {}, onEnd?: () => void): DemoBoard {
   const channel = new MessageChannel();
   channels.push(channel);
   serveVirtualBoard(channel.port1);
-  return new DemoBoard(channel.port2, { chip: 'esp32', speed: 40, ...settings });
+  return new DemoBoard(channel.port2, { chip: 'esp32', speed: 40, ...settings }, onEnd);
 }
 
 afterEach(() => {
@@ -98,4 +98,16 @@ test('a blank board takes the place of the written one', async () => {
   await board.act('blank');
   expect((await board.flash()).every((byte) => byte === 0xff)).toBe(true);
   await (await connect(board)).close();
+});
+
+test('one that is thrown away ends its worker, and leaves nobody waiting', async () => {
+  let ends = 0;
+  const board = demoBoard({}, () => ends++);
+  const bootloader = await connect(board);
+  const reading = expect(bootloader.read(0, 0x10_0000)).rejects.toMatchObject({ name: 'DeviceError' });
+  board.end();
+  await reading;
+  await bootloader.close();
+  expect(ends).toBe(1);
+  await expect(board.flash()).rejects.toMatchObject({ name: 'NetworkError' });
 });

@@ -8,7 +8,7 @@ import {
 } from '#app/screens/Provision/plan-words.ts';
 import { bridgeName } from '#app/ports/bridge-names.ts';
 import { portHint } from '#app/ports/port-hints.ts';
-import { serialAbility, systemOf } from '#app/ports/browser-abilities.ts';
+import { platformText, serialAbility, systemOf } from '#app/ports/browser-abilities.ts';
 import { planProvision } from '#workflows/provision-plan.ts';
 import { expect, test } from 'vitest';
 import { makeRelease } from '../../support/releases.ts';
@@ -31,7 +31,7 @@ test('what has to be sent is said once it is known', () => {
   const MIB = 0x10_0000;
   expect([undefined, 0, MIB, 2 * MIB].map((toSend) => writesText(2 * MIB, toSend))).toEqual([
     '2 MiB',
-    '2 MiB, nothing to send',
+    'nothing: the board holds all 2 MiB of it already',
     '2 MiB, 1 MiB to send',
     '2 MiB, all to send',
   ]);
@@ -89,6 +89,14 @@ test('systems are told apart', () => {
     ios: '(iPhone; CPU iPhone OS 18 like Mac OS X)',
   };
   for (const [system, userAgent] of Object.entries(agents)) expect(systemOf({ userAgent })).toBe(system);
+});
+
+test.each([
+  ['(X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36', 'Chrome 140 on linux'],
+  ['(Windows NT 10.0; Win64) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0', 'Edge 140 on windows'],
+  ['something else', 'a browser on other'],
+])('%s is %s', (userAgent, text) => {
+  expect(platformText({ userAgent })).toBe(text);
 });
 
 test('a port that does not open is explained for the operating system, one that was pulled needs no such words', () => {

@@ -63,7 +63,7 @@ test('a release file brings its data and its Wi-Fi store', async () => {
   expect(answer?.plan.writes.map(({ role }) => role)).toContain('data');
 });
 
-test('files that are no release are refused with the code of the recogniser, and forgotten', async () => {
+test('files that are no release are refused with the code of the recogniser, and the release before stays', async () => {
   const planner = testPlanner();
   await planner.take(picked(BUILD));
   const refusal = planner.take([
@@ -71,7 +71,17 @@ test('files that are no release are refused with the code of the recogniser, and
   ]);
   await expect(refusal).rejects.toBeInstanceOf(FormatError);
   await expect(refusal).rejects.toMatchObject({ code: expect.stringMatching(/^release-/) as string });
-  expect(await planner.plan(undefined, {})).toBeUndefined();
+  expect((await planner.plan(undefined, {}))?.plan.writes.length).toBeGreaterThan(2);
+});
+
+test('a data file that went away after it was chosen is refused, and the one before stays', async () => {
+  const planner = testPlanner();
+  await planner.take(picked(BUILD));
+  await planner.takeData(fileOf('voices.bin', payload(5000, 'voices 2.4')));
+  const gone = fileOf('gone.bin', new Uint8Array(4));
+  gone.arrayBuffer = () => Promise.reject(new DOMException('gone', 'NotReadableError'));
+  await expect(planner.takeData(gone)).rejects.toMatchObject({ code: 'file-unreadable' });
+  expect((await planner.plan(undefined, {}))?.plan.writes.map(({ role }) => role)).toContain('data');
 });
 
 test('a file that went away after it was chosen is told as such', async () => {

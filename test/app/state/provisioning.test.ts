@@ -1,8 +1,11 @@
 // @vitest-environment happy-dom
 /** The state behind the Provision screen, with a virtual board in modelled time. */
+import { DemoBoard } from '#app/demo/demo-board.ts';
+import { type DemoChip } from '#app/demo/demo-messages.ts';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { type BenchOptions, Bench } from '../../device/support/bench.ts';
 import { sleep } from '#clock.ts';
+import { ModelClock } from '#model-clock.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { prepareRelease } from '#formats/release/make-release.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
@@ -31,6 +34,12 @@ async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<vo
     },
   });
   await bench.clock.run(() => body({ bench, flow }));
+}
+
+/** A virtual board that only tells when it is thrown away. */
+function idleDemo(chip: DemoChip, ended: DemoChip[]): DemoBoard {
+  const channel = { postMessage: () => undefined, onmessage: null };
+  return new DemoBoard(channel, { chip, speed: 1 }, () => ended.push(chip));
 }
 
 async function takeDemo({ release }: Provisioning): Promise<void> {
@@ -98,6 +107,21 @@ test.each(['esp32s3', 'esp32c3'])(
     });
   },
 );
+
+test('of virtual boards one is there at a time: the one before is thrown away, however hasty the choice', async () => {
+  const started: DemoChip[] = [];
+  const ended: DemoChip[] = [];
+  const startDemo = (chip: DemoChip): DemoBoard => {
+    started.push(chip);
+    return idleDemo(chip, ended);
+  };
+  const flow = new Provisioning({ planner: testPlanner(), clock: new ModelClock(), ports: undefined, startDemo });
+  void flow.connectDemo('esp32');
+  void flow.connectDemo('esp32');
+  void flow.connectDemo('esp32c3');
+  await flow.takeDemo(idleDemo('esp32s3', ended));
+  expect([started, ended, flow.demo?.chip]).toEqual([['esp32', 'esp32c3'], ['esp32', 'esp32c3'], 'esp32s3']);
+});
 
 test('the plan that is carried out is that of the last key, not the one on the screen', async () => {
   await onScene({}, async (scene) => {
@@ -282,6 +306,24 @@ test('of two releases the one that was chosen last counts, also while the demo i
     arrive();
     await demo;
     expect(release).toMatchObject({ summary: { kind: 'idf-build' }, data: undefined, reading: false });
+  });
+});
+
+test('a wrong file after a release is objected to, and the release stays; also one that was overtaken', async () => {
+  await onScene({}, async ({ flow }) => {
+    const { release } = flow;
+    await takeDemo(flow);
+    const { summary, files } = release;
+    const letter = picked([{ path: 'letter.txt', bytes: new TextEncoder().encode('Dear board') }]);
+    await release.take(letter);
+    expect(release).toMatchObject({ reading: false, error: { name: 'FormatError' } });
+    expect(release.summary).toBe(summary);
+    expect(release.files).toBe(files);
+    const build = picked(makeReleaseFiles({ chip: 'esp32', kind: 'idf', partitions: TWO_SLOTS }));
+    await Promise.all([release.take(build), release.take(letter)]);
+    expect(release).toMatchObject({ summary: { kind: 'idf-build' }, error: { name: 'FormatError' } });
+    await release.take(build);
+    expect(release.error).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 /** The flash map as a PNG picture: with its title above and the legend below, as it stands in the page's colours. */
 import inter from '@fontsource-variable/inter/files/inter-latin-wght-normal.woff2?url';
 import mono from '@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2?url';
+import { saveFile } from '../../save-file.ts';
 import { type FlashArea, ROLE_WORDS, sizeText, stateText } from './flash-area.ts';
 
 export interface PictureOptions {
@@ -49,7 +50,7 @@ export async function copyMapPicture(map: SVGSVGElement, options: PictureOptions
     return 'copied';
   } catch {
     // No permission, no focus, or a browser without pictures in its clipboard: a file serves as well.
-    save(await picture, 'flash-map.png');
+    saveFile(await picture, 'flash-map.png');
     return 'saved';
   }
 }
@@ -136,12 +137,4 @@ function resolved(element: Element, token: string): string {
   const { color } = getComputedStyle(probe);
   probe.remove();
   return color;
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

@@ -29,8 +29,8 @@ export const noticesAt = <Kind extends Notice>(notices: readonly Kind[] | undefi
 /** `7.2 MiB, 2.9 MiB to send`; what has to be sent is left out while it is not known. */
 export function writesText(total: number, toSend: number | undefined): string {
   if (toSend === undefined) return bytesText(total);
-  const left = toSend === 0 ? 'nothing' : toSend >= total ? 'all' : bytesText(toSend);
-  return `${bytesText(total)}, ${left} to send`;
+  if (toSend === 0) return `nothing: the board holds all ${bytesText(total)} of it already`;
+  return `${bytesText(total)}, ${toSend >= total ? 'all' : bytesText(toSend)} to send`;
 }
 
 /** `Ordinary OTA would leave 1.94 MiB for app and data together; these two slots leave 3.88 MiB.` Nothing without two slots. */

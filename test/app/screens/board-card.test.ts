@@ -1,0 +1,71 @@
+// @vitest-environment happy-dom
+/** What the card of the board says of the loader that does the work, and of what was measured. */
+import BoardCard from '#app/screens/Provision/BoardCard.svelte';
+import { Provisioning } from '#app/state/provisioning.svelte.ts';
+import { ModelClock } from '#model-clock.ts';
+import { Scratch } from '#workflows/probe-scratch.ts';
+import { cleanup, render, screen } from '@testing-library/svelte';
+import { afterEach, describe, expect, test } from 'vitest';
+import { readBoard, TWO_SLOTS } from '../../workflows/boards.ts';
+import { testPlanner } from '../state/support/planner.ts';
+
+afterEach(cleanup);
+
+const PLACE = { offset: 0x3f_0000, size: 0x1_0000, isBlank: false };
+
+async function shown(prepare: (flow: Provisioning) => void): Promise<void> {
+  const flow = new Provisioning({
+    planner: testPlanner(),
+    clock: new ModelClock(),
+    ports: undefined,
+    startDemo: () => {
+      throw new Error('No demo here');
+    },
+  });
+  flow.connection.board = await readBoard({ partitions: TWO_SLOTS });
+  flow.connection.status = 'connected';
+  flow.connection.loader = 'stub';
+  prepare(flow);
+  render(BoardCard, { flow, ability: 'ready', system: 'linux', locked: false });
+}
+
+const romNotice = (): Element | null => screen.queryByText('Without the flash loader');
+
+test('a board that is worked on by its ROM says so, one with a stub does not', async () => {
+  await shown(() => undefined);
+  expect(romNotice()).toBeNull();
+  cleanup();
+  await shown(({ connection }) => (connection.loader = 'rom'));
+  expect(romNotice()).not.toBeNull();
+});
+
+test('of a board that lets nothing be read, the loader is no matter, and nothing is measured', async () => {
+  const security = { flashEncryption: 'release' } as const;
+  const locked = await readBoard({ partitions: TWO_SLOTS, security });
+  await shown(({ connection }) => {
+    connection.loader = 'rom';
+    connection.board = locked;
+  });
+  expect(romNotice()).toBeNull();
+  expect(screen.queryByText('Measure this board')).toBeNull();
+});
+
+describe('a board that was lost while it was measured', () => {
+  test('is asked for, with what is not as it was', async () => {
+    await shown(({ connection, probe }) => {
+      connection.status = 'failed';
+      probe.status = 'failed';
+      probe.owed = { mac: '24:0a:c4:12:34:56', source: undefined, scratch: new Scratch(PLACE) };
+    });
+    expect(screen.getByText(/0x3f0000/)).toBeTruthy();
+    expect(screen.getByText(/connect 24:0a:c4:12:34:56 again/)).toBeTruthy();
+  });
+
+  test.each([
+    ['put-back', 'Put back'],
+    ['given-up', 'Not put back'],
+  ] as const)('and came back: %s', async (settled, title) => {
+    await shown(({ probe }) => (probe.settled = settled));
+    expect(screen.getByText(title)).toBeTruthy();
+  });
+});

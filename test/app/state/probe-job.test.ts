@@ -1,0 +1,240 @@
+// @vitest-environment happy-dom
+/** Measuring the connected board from the page, with a virtual board in modelled time. */
+import { type ProbePhase } from '#app/state/probe-job.svelte.ts';
+import { Provisioning } from '#app/state/provisioning.svelte.ts';
+import { sleep } from '#clock.ts';
+import { equalBytes } from '#formats/bytes.ts';
+import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { Bench, type BenchOptions, noise } from '../../device/support/bench.ts';
+import { layOut, TWO_SLOTS } from '../../workflows/boards.ts';
+import { testPlanner } from './support/planner.ts';
+
+interface Scene {
+  bench: Bench;
+  flow: Provisioning;
+}
+
+/** With a connected board. */
+async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<void>): Promise<void> {
+  const bench = new Bench({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), ...options });
+  const flow = new Provisioning({
+    planner: testPlanner(),
+    clock: bench.clock,
+    ports: bench.ports,
+    startDemo: () => {
+      throw new Error('No demo here');
+    },
+    facts: { version: '1.2.3', system: 'Chrome 140 on linux' },
+  });
+  await bench.clock.run(async () => {
+    await flow.choosePort();
+    expect(flow.connection.status).toBe('connected');
+    await body({ bench, flow });
+  });
+}
+
+// Rates that were found out before.
+beforeEach(() => localStorage.clear());
+
+const prepare = ({ probe, connection, settings }: Provisioning): Promise<void> =>
+  probe.prepare(connection, settings.connectOptions);
+
+/** Does something as soon as measuring is at that. */
+async function at({ bench, flow }: Scene, phase: ProbePhase, act: () => void): Promise<void> {
+  while (flow.probe.phase !== phase) {
+    expect(flow.probe.running).toBe(true);
+    await sleep(bench.clock, 1);
+  }
+  act();
+}
+
+const FULL = noise(0x40_0000);
+
+describe.each<[string, BenchOptions]>([
+  ['a board with a blank block', {}],
+  ['a board without one', { flash: FULL.slice() }],
+  ['a board on its own USB', { chip: 'esp32s3', wiring: 'usb-serial-jtag' }],
+  ['a board without a stub', { crashesUploads: true }],
+])('%s', (_, options) => {
+  test('is measured, restarted, and connected again with its flash as it was', () =>
+    onScene(options, async ({ bench, flow }) => {
+      const { probe, connection } = flow;
+      const before = bench.board.snapshot();
+      await prepare(flow);
+      expect(probe.plan?.place.isBlank).toBe(options.flash === undefined);
+      const started = bench.clock.now();
+      const told = probe.plan?.seconds ?? 0;
+      const first = connection.idle;
+      await flow.measure();
+      expect(probe).toMatchObject({ status: 'done', error: undefined, owed: undefined, plan: undefined });
+      const took = (bench.clock.now() - started) / 1000;
+      expect(took).toBeLessThan(1.2 * told);
+      expect(took).toBeGreaterThan(0.3 * told);
+      expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+      expect(probe.report?.reset?.firstAfterMs).toBeGreaterThan(0);
+      expect(probe.text).toContain('1.2.3 on Chrome 140 on linux');
+      expect(connection).toMatchObject({ status: 'connected', error: undefined, present: true });
+      expect(connection.idle).not.toBe(first);
+      expect(connection.loader).toBe(options.crashesUploads ? 'rom' : 'stub');
+      // It is as usable as before.
+      expect(await connection.idle?.md5(0, 16)).toHaveLength(32);
+    }));
+});
+
+test('what the app changed when it ran is read anew', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await prepare(flow);
+    const { board } = flow.connection;
+    const measuring = flow.measure();
+    await at({ bench, flow }, 'restart', () => bench.board.flash.bytes.set([0xff], 0x8000));
+    await measuring;
+    expect(board?.table).toBeDefined();
+    expect(flow.connection.board?.table).toBeUndefined();
+  }));
+
+test.each<ProbePhase>(['latency', 'measure', 'ladder'])(
+  'cancelled at %s, the block is put back and the board still connected',
+  (phase) =>
+    onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+      const { probe, connection } = flow;
+      await prepare(flow);
+      const first = connection.idle;
+      const measuring = flow.measure();
+      await at({ bench, flow }, phase, () => probe.cancel());
+      await measuring;
+      expect(probe).toMatchObject({ status: 'cancelled', error: undefined, owed: undefined, report: undefined });
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+      expect(connection.status).toBe('connected');
+      expect(connection.idle).toBe(first);
+      expect(await connection.idle?.md5(0, 16)).toHaveLength(32);
+    }),
+);
+
+test('cancelled while the restart is listened to, it is connected again, and what was measured stays', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await prepare(flow);
+    const measuring = flow.measure();
+    await at({ bench, flow }, 'restart', () => flow.probe.cancel());
+    await measuring;
+    expect(flow.probe).toMatchObject({ status: 'cancelled', report: { reset: undefined } });
+    expect(flow.connection.status).toBe('connected');
+    expect(await flow.connection.idle?.md5(0, 16)).toHaveLength(32);
+  }));
+
+describe('a board whose cable is pulled while it is measured', () => {
+  test('gets back what was there as soon as it is connected again', () =>
+    onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+      const { probe, connection } = flow;
+      await prepare(flow);
+      const measuring = flow.measure();
+      await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
+      await measuring;
+      expect(probe).toMatchObject({ status: 'failed', owed: { mac: '24:0a:c4:12:34:56' } });
+      expect(connection).toMatchObject({ status: 'failed', error: { code: 'port-lost' } });
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(false);
+      bench.board.plugIn();
+      await bench.clock.advance(1000);
+      await flow.choosePort();
+      expect(connection.status).toBe('connected');
+      expect(probe).toMatchObject({ status: 'idle', owed: undefined, settled: 'put-back' });
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+    }));
+
+  test('is told apart from another one, which is left alone', () =>
+    onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+      await prepare(flow);
+      const measuring = flow.measure();
+      await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
+      await measuring;
+      const other = new VirtualEsp32({ chip: 'esp32', clock: bench.clock, efuses: { mac: '24:0a:c4:99:99:99' } });
+      const before = other.snapshot();
+      bench.ports.add(other);
+      await flow.choosePort();
+      expect(flow.connection.status).toBe('connected');
+      expect(flow.probe).toMatchObject({ owed: { mac: '24:0a:c4:12:34:56' }, settled: undefined });
+      expect(equalBytes(other.snapshot(), before)).toBe(true);
+      // What is owed to the first is not lost by another measurement.
+      await prepare(flow);
+      await flow.measure();
+      expect(flow.probe.status).toBe('idle');
+      flow.probe.forget(bench.ports);
+      expect(flow.probe.owed).toBeUndefined();
+    }));
+
+  test('whose flash does not take it any more is connected all the same', () =>
+    onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+      await prepare(flow);
+      const measuring = flow.measure();
+      await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
+      await measuring;
+      bench.board.flash.badSectors.add(0x3f_0000 / 0x1000);
+      bench.board.plugIn();
+      await bench.clock.advance(1000);
+      await flow.choosePort();
+      expect(flow.connection.status).toBe('connected');
+      expect([flow.probe.owed, flow.probe.settled]).toEqual([undefined, 'given-up']);
+    }));
+});
+
+test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await flow.connection.disconnect();
+    flow.settings.baud = '460800';
+    await flow.choosePort();
+    await prepare(flow);
+    const measuring = flow.measure();
+    await at({ bench, flow }, 'ladder', () => bench.clock.after(600, () => flow.probe.cancel()));
+    await measuring;
+    expect(flow.probe.status).toBe('cancelled');
+    expect(flow.connection.idle?.baud).toBe(460_800);
+    await prepare(flow);
+    await flow.measure();
+    expect(flow.probe.report?.rates.length).toBeGreaterThan(0);
+    expect(flow.connection.idle?.baud).toBe(460_800);
+  }));
+
+test('a board that is reset by hand is not restarted, and no rate is tried that only a reset would get it back from', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await flow.connection.disconnect();
+    flow.settings.before = 'none';
+    bench.board.holdBootButton(true);
+    bench.board.pressReset();
+    await sleep(bench.clock, 100);
+    await flow.choosePort();
+    await prepare(flow);
+    expect(flow.probe.plan).toMatchObject({ restarts: false, rates: [] });
+    const first = flow.connection.idle;
+    await flow.measure();
+    expect(flow.probe).toMatchObject({ status: 'done', report: { reset: undefined, rates: [] } });
+    expect(flow.connection.idle).toBe(first);
+  }));
+
+test('nothing else is begun meanwhile, and it does not begin while something else goes on', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await prepare(flow);
+    const measuring = flow.measure();
+    await flow.write();
+    await flow.backup.run(flow.connection);
+    expect([flow.busy, flow.job.status, flow.backup.status]).toEqual([true, 'idle', 'failed']);
+    flow.backup.reset();
+    await measuring;
+    await prepare(flow);
+    bench.clock.after(500, () => flow.backup.cancel());
+    const backup = flow.backup.run(flow.connection);
+    await flow.measure();
+    expect(flow.probe.running).toBe(false);
+    await backup;
+  }));
+
+test('a board that does not come back after the restart is told as failed, with the report at hand', () =>
+  onScene({}, async ({ bench, flow }) => {
+    await prepare(flow);
+    const measuring = flow.measure();
+    await at({ bench, flow }, 'connect', () => bench.board.pullCable());
+    await measuring;
+    expect(flow.probe.report).toBeDefined();
+    expect(flow.connection.status).toBe('failed');
+    expect(flow.next).not.toBe('write');
+    expect(await bench.isFree()).toBe(true);
+  }));

@@ -1,0 +1,141 @@
+/** Measuring a board, and what the page says of one without a stub, of a wrong file, and of a board that has all of it, in a real Chromium. */
+import axe from 'axe-core';
+import { readFileSync } from 'node:fs';
+import { type Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { type DemoHandle } from '#app/demo/demo-handle.ts';
+import { expectAccessible } from './support/accessible.ts';
+import {
+  connected,
+  placeBoard,
+  takeDemoRelease,
+  takeFiles,
+  useVirtualBoard,
+  verdict,
+  writeNow,
+} from './support/provision-page.ts';
+import { provisionScene, readyToWrite } from './support/provision-scene.ts';
+import { noise } from '../device/support/bench.ts';
+
+const onPage = provisionScene();
+
+const boardCard = (page: Page) => page.getByRole('region', { name: 'Board', exact: true });
+const open = (page: Page): Promise<void> => boardCard(page).getByText('Measure this board').click();
+const measure = (page: Page) => boardCard(page).getByRole('button', { name: 'Measure', exact: true });
+const report = (page: Page) => boardCard(page).getByRole('region', { name: 'Report' });
+
+/** Of the bytes that the virtual board holds. */
+const digest = (page: Page): Promise<string> =>
+  page.evaluate(async () => {
+    const flash = await (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.flash();
+    return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(flash!)))).join();
+  });
+
+test('a board is measured by keyboard; the report can be saved, and what was to be written still can', async () => {
+  await onPage({ speed: 4 }, async (page) => {
+    await page.evaluate(axe.source);
+    await readyToWrite(page);
+    const before = await digest(page);
+    await boardCard(page).locator('summary', { hasText: 'Measure this board' }).focus();
+    await page.keyboard.press('Enter');
+    await measure(page).waitFor();
+    await boardCard(page)
+      .getByText(/^64 KiB at 0x3f0000.*blank again afterwards/)
+      .waitFor();
+    await expectAccessible(page, 'what it will do');
+    await measure(page).focus();
+    await page.keyboard.press('Enter');
+    await page.getByRole('list', { name: 'Steps of measuring' }).waitFor();
+    // The one button waits, and a key too many neither cancels nor writes.
+    const write = page.getByRole('region', { name: 'Next step' }).getByRole('button');
+    expect(await write.getAttribute('aria-disabled')).toBe('true');
+    expect(await boardCard(page).evaluate((card) => card.contains(document.activeElement))).toBe(true);
+    await page.keyboard.press('Enter');
+    await expectAccessible(page, 'measuring');
+    await report(page).waitFor();
+    const text = await report(page).innerText();
+    expect(text).toMatch(/921600 baud +writes/);
+    expect(text).toMatch(/first line after \d+ ms/);
+    expect(text).not.toContain('12:34:56');
+    await expectAccessible(page, 'measured');
+    const download = page.waitForEvent('download');
+    await boardCard(page).getByRole('button', { name: 'Save it' }).click();
+    expect(readFileSync(await (await download).path(), 'utf8')).toBe(`${text}\n`);
+    expect(await digest(page)).toBe(before);
+    await writeNow(page);
+    await verdict(page).waitFor();
+  });
+});
+
+test('cancelled, it puts back what was there, and the board is still connected', async () => {
+  await onPage({ speed: 4 }, async (page) => {
+    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connected(page);
+    const before = await digest(page);
+    await open(page);
+    await boardCard(page)
+      .getByText(/put back afterwards/)
+      .waitFor();
+    await measure(page).click();
+    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel and put back' }).click();
+    await boardCard(page)
+      .getByText(/^Cancelled/)
+      .waitFor();
+    expect(await digest(page)).toBe(before);
+    await connected(page);
+  });
+});
+
+test('a board that is lost in the middle gets back what was there when it is connected again', async () => {
+  await onPage({ speed: 4 }, async (page) => {
+    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connected(page);
+    const before = await digest(page);
+    await open(page);
+    await measure(page).click();
+    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    await page.getByRole('button', { name: 'Pull its cable' }).click();
+    await boardCard(page).getByText('The board was lost while it was measured').waitFor();
+    await page.getByRole('button', { name: 'Plug it in' }).click();
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await boardCard(page).getByText('What was measured in is again as it was before.').waitFor();
+    await connected(page);
+    expect(await digest(page)).toBe(before);
+  });
+});
+
+test('a board whose stub does not start says that its ROM does the work, and is written all the same', async () => {
+  await onPage({ fault: 'no-stub' }, async (page) => {
+    await readyToWrite(page);
+    await boardCard(page).getByText('Without the flash loader').waitFor();
+    await writeNow(page);
+    await verdict(page).waitFor();
+  });
+});
+
+test('a wrong file is objected to beside the release, which stays', async () => {
+  await onPage({}, async (page) => {
+    await takeDemoRelease(page);
+    const card = page.getByRole('region', { name: 'Release' });
+    await takeFiles(page, [{ path: 'letter.txt', bytes: new TextEncoder().encode('Dear board') }]);
+    await card.getByRole('alert').getByText('The release above stays as it is.').waitFor();
+    await card.getByText('manifest for').waitFor();
+    await page.getByText('For a blank board').waitFor();
+  });
+});
+
+test('another chip for the virtual board leaves no worker behind', async () => {
+  await onPage({}, async (page) => {
+    await useVirtualBoard(page, 'ESP32');
+    await connected(page);
+    const boards = (): number => page.workers().filter((worker) => worker.url().includes('virtual-board')).length;
+    expect(boards()).toBe(1);
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await useVirtualBoard(page, 'ESP32-C3');
+    await connected(page);
+    await expect.poll(boards).toBe(1);
+  });
+});
