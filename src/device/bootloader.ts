@@ -9,8 +9,14 @@ import { type Clock, withLimit } from '#clock.ts';
 import { type BoardConsole } from './console.ts';
 import { DeviceError } from './device-error.ts';
 import { type FlashCosts } from './flash-costs.ts';
-import { eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
-import { type FlashMemory, type FlashRange, type JobOptions, type WriteOptions } from './flash-memory.ts';
+import { doubtJob, eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
+import {
+  type FlashMemory,
+  type FlashRange,
+  type JobOptions,
+  type StrayTransfer,
+  type WriteOptions,
+} from './flash-memory.ts';
 import { checkRange } from './flash-ranges.ts';
 import { type BoardIdentity } from './identify.ts';
 import { type Port } from './port.ts';
@@ -109,6 +115,10 @@ export class Bootloader implements FlashMemory {
     return this.#session.troubles;
   }
 
+  get strays(): readonly StrayTransfer[] {
+    return this.#session.sent.strays;
+  }
+
   get costs(): FlashCosts {
     return this.#session.meter.costs;
   }
@@ -120,14 +130,18 @@ export class Bootloader implements FlashMemory {
 
   /** As `FlashMemory.write`; what is written is verified by its digest unless `verify` is false. */
   async write(offset: number, data: Uint8Array, options: WriteOptions = {}): Promise<void> {
-    const { signal, onProgress, verify = true } = options;
+    const { signal, onProgress, verify = true, differs = false } = options;
     this.#check({ offset, length: data.length }, 'start');
-    await this.#exclusive(signal, () => writeJob(this.#session, { offset, data, verify }, onProgress));
+    await this.#exclusive(signal, () => writeJob(this.#session, { offset, data, verify, differs }, onProgress));
   }
 
   async erase(offset: number, length: number, options: JobOptions = {}): Promise<void> {
     this.#check({ offset, length }, 'both');
     await this.#exclusive(options.signal, () => eraseJob(this.#session, { offset, length }, options.onProgress));
+  }
+
+  async noteMissing(range: FlashRange, { signal }: JobOptions = {}): Promise<void> {
+    await this.#exclusive(signal, () => doubtJob(this.#session, range));
   }
 
   async md5(offset: number, length: number, options: JobOptions = {}): Promise<string> {

@@ -59,7 +59,9 @@ export type DeviceErrorCode =
   /** The digest of what is in flash differs from what was written; `details.offset` is the first sector that does. */
   | 'verify-failed'
   /** What was read does not have the digest that the board sent along. */
-  | 'read-corrupt';
+  | 'read-corrupt'
+  /** The flash is blank where it was not: a command to read it arrived damaged, as the one that erases everything. */
+  | 'flash-erased';
 
 /** Facts that go along with an error, for the advice and for a support log. */
 export interface DeviceErrorDetails {

@@ -7,8 +7,8 @@ import { md5 } from '@noble/hashes/legacy.js';
 import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
-import { type FlashRange, type JobOptions } from './flash-memory.ts';
-import { splitBlank, splitRange, type Stretch } from './flash-ranges.ts';
+import { BLOCK_SIZE, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { splitBlank, splitRange } from './flash-ranges.ts';
 import { type PackedData } from './loader-flash.ts';
 import { packData } from './pack-data.ts';
 import { type Session } from './session.ts';
@@ -58,6 +58,8 @@ export interface WriteJob {
   data: Uint8Array;
   /** Compare the digest of each transfer. */
   verify: boolean;
+  /** See `WriteOptions`. */
+  differs: boolean;
 }
 
 export async function writeJob(session: Session, job: WriteJob, onProgress: OnProgress): Promise<void> {
@@ -93,6 +95,7 @@ class Writing {
     } catch (error) {
       if (!isDeviceError(error, ...REPEATABLE)) throw error;
     }
+    await doubtJob(this.#session, piece);
     const rest = await persist(this.#session, () => this.#differences(piece));
     for (const small of rest.flatMap((range) => splitRange(range, this.#session.flash.units.retry))) {
       await persist(this.#session, () => this.#writeOnce(small, { verify: true }));
@@ -105,7 +108,7 @@ class Writing {
   ): Promise<void> {
     const stretches = splitBlank(piece.offset, this.#bytes(piece));
     for (const [index, stretch] of stretches.entries()) {
-      if (stretch.blank) await timedErase(this.#session, stretch);
+      if (stretch.blank) await eraseFilled(this.#session, stretch);
       else await this.#send(stretch, stretches.slice(index + 1).find(({ blank }) => !blank) ?? next);
     }
     if (verify) await this.#verify(piece);
@@ -113,13 +116,29 @@ class Writing {
 
   async #send(stretch: FlashRange, next: FlashRange | undefined): Promise<void> {
     const { offset, length } = stretch;
+    const headBefore = this.#job.differs ? undefined : await this.#makeDiffer(stretch);
     const packed = await this.#packed(stretch);
     if (next) this.#ahead = { offset: next.offset, packed: this.#pack(next) };
     // Given up when the transfer fails; nobody waits for it then.
     this.#ahead?.packed.catch(() => undefined);
     const from = offset - this.#job.offset;
     const onShare = (share: number): void => this.#progress.report(from + Math.floor(share * length));
-    await this.#session.flash.write({ offset, packed, onShare });
+    const transfer = { offset, length, data: this.#bytes(stretch), headBefore };
+    await this.#session.sent.track(transfer, () => this.#session.flash.write({ offset, packed, onShare }));
+  }
+
+  /**
+   * Sees to it that the place does not hold yet what is going to be sent there: else nobody could tell whether it got there.
+   *
+   * @returns the digest of its first sector.
+   */
+  async #makeDiffer(stretch: FlashRange): Promise<string> {
+    const head = { offset: stretch.offset, length: Math.min(stretch.length, SECTOR_SIZE) };
+    const before = await timedMd5(this.#session, head);
+    if (before !== this.#digest(head)) return before;
+    if ((await timedMd5(this.#session, stretch)) !== this.#digest(stretch)) return before;
+    await eraseRegion(this.#session, { offset: stretch.offset, length: SECTOR_SIZE });
+    return md5OfBlank(head.length);
   }
 
   async #packed(stretch: FlashRange): Promise<PackedData> {
@@ -137,7 +156,8 @@ class Writing {
   }
 
   async #verify(piece: FlashRange): Promise<void> {
-    if ((await timedMd5(this.#session, piece)) === toHex(md5(this.#bytes(piece)))) return;
+    if ((await timedMd5(this.#session, piece)) === this.#digest(piece)) return;
+    await this.#session.sent.doubt(piece, (range) => timedMd5(this.#session, range));
     const [first = piece] = await this.#differences(piece, { exact: true });
     throw new DeviceError('verify-failed', `The flash at ${hexAddress(first.offset)} does not hold what was written`, {
       details: { offset: first.offset, length: piece.length },
@@ -150,6 +170,10 @@ class Writing {
       md5: (offset: number, length: number): Promise<string> => timedMd5(this.#session, { offset, length }),
     };
     return findDifferences(digests, { offset: piece.offset, data: this.#bytes(piece) }, options);
+  }
+
+  #digest(range: FlashRange): string {
+    return toHex(md5(this.#bytes(range)));
   }
 
   #bytes({ offset, length }: FlashRange): Uint8Array {
@@ -168,10 +192,32 @@ export async function eraseJob(session: Session, range: FlashRange, onProgress: 
 
 async function eraseRegion(session: Session, region: FlashRange): Promise<void> {
   await timedErase(session, region);
-  if ((await timedMd5(session, region)) === md5OfBlank(region.length)) return;
+  if (await isErased(session, region)) return;
+  await session.sent.doubt(region, (range) => timedMd5(session, range));
   throw new DeviceError('verify-failed', `The flash at ${hexAddress(region.offset)} is not blank after an erase`, {
     details: { ...region },
   });
+}
+
+/**
+ * Erases what is not blank yet. An erase of what is blank would not show that it hit another place; nor one of which the first or the last
+ * sector is, when the other place overlaps with it. Two blocks of 64 KiB never overlap by a turned bit.
+ */
+async function eraseFilled(session: Session, range: FlashRange): Promise<void> {
+  const { offset, length } = range;
+  const edges = [offset, offset + length - SECTOR_SIZE].map((at) => ({ offset: at, length: SECTOR_SIZE }));
+  const hasFullEdges = !(await isErased(session, edges[0]!)) && !(await isErased(session, edges[1]!));
+  if (!hasFullEdges && (await isErased(session, range))) return;
+  if (hasFullEdges || length <= BLOCK_SIZE) return timedErase(session, range);
+  for (const block of splitRange(range, BLOCK_SIZE)) await eraseFilled(session, block);
+}
+
+const isErased = async (session: Session, range: FlashRange): Promise<boolean> =>
+  (await timedMd5(session, range)) === md5OfBlank(range.length);
+
+/** What was sent into that range is not there, or may not be: finds out what of it went elsewhere. */
+export async function doubtJob(session: Session, range: FlashRange): Promise<void> {
+  await persist(session, () => session.sent.doubt(range, (part) => timedMd5(session, part)));
 }
 
 export async function readJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<Uint8Array> {
@@ -192,7 +238,22 @@ export async function readJob(session: Session, range: FlashRange, onProgress: O
 }
 
 export async function md5Job(session: Session, range: FlashRange): Promise<string> {
-  return persist(session, () => timedMd5(session, range));
+  const digest = await persist(session, () => timedMd5(session, range));
+  if (range.length > 0 && range.length <= BLOCK_SIZE && digest !== md5OfBlank(range.length))
+    session.sent.noteFilled(range);
+  return digest;
+}
+
+/**
+ * Of the commands that read, the stub's differs in one bit from the one that erases the whole flash. What was seen before tells: a read
+ * that failed must not be done again over a flash that is lost, and give the blank for its contents.
+ */
+async function failIfErased(session: Session): Promise<void> {
+  const { filled } = session.sent;
+  if (!filled || !(await persist(session, () => isErased(session, filled)))) return;
+  throw new DeviceError('flash-erased', `The flash at ${hexAddress(filled.offset)} has become blank`, {
+    details: { ...filled },
+  });
 }
 
 async function timedMd5(session: Session, range: FlashRange): Promise<string> {
@@ -202,9 +263,9 @@ async function timedMd5(session: Session, range: FlashRange): Promise<string> {
   return digest;
 }
 
-async function timedErase(session: Session, { offset, length }: Stretch | FlashRange): Promise<void> {
+async function timedErase(session: Session, { offset, length }: FlashRange): Promise<void> {
   const started = session.clock.now();
-  await session.flash.erase({ offset, length });
+  await session.sent.track({ offset, length }, () => session.flash.erase({ offset, length }));
   session.meter.noteErase(length, session.clock.now() - started);
 }
 
@@ -220,6 +281,7 @@ async function persistInPieces(
   } catch (error) {
     if (!isDeviceError(error, ...REPEATABLE)) throw error;
   }
+  await failIfErased(session);
   for (const piece of splitRange(region, session.flash.units.retry)) await persist(session, () => work(piece));
 }
 

@@ -15,12 +15,22 @@ export interface JobOptions {
 export interface WriteOptions extends JobOptions {
   /** False leaves it to the caller to compare digests when all is written. What fails on the way is noticed all the same. */
   verify?: boolean | undefined;
+  /** The caller knows by a digest that the flash holds something else there. Otherwise the board is asked before each transfer. */
+  differs?: boolean | undefined;
 }
 
 /** Part of the flash. */
 export interface FlashRange {
   offset: number;
   length: number;
+}
+
+/** A write or an erase that may have hit another place than was meant. */
+export interface StrayTransfer extends FlashRange {
+  /** What was written; `undefined` for an erase. */
+  data?: Uint8Array | undefined;
+  /** All of it was acknowledged: wherever it went, it is there as a whole. */
+  finished: boolean;
 }
 
 /** Smallest unit that NOR flash erases. */
@@ -39,6 +49,12 @@ export interface FlashMemory {
    * more has to be looked at than what was written.
    */
   readonly troubles: number;
+
+  /** What was sent and may have hit another place than was meant. */
+  readonly strays: readonly StrayTransfer[];
+
+  /** To be called when the range does not hold what was written there, before that is mended: what did not get there is among `strays` then. */
+  noteMissing(range: FlashRange, options?: JobOptions): Promise<void>;
 
   /** Reads any range inside the chip. */
   read(offset: number, length: number, options?: JobOptions): Promise<Uint8Array>;

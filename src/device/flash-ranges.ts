@@ -47,7 +47,7 @@ export function checkRange(size: number, { offset, length }: FlashRange, aligned
 }
 
 /** A stretch of a range, and whether it is to hold nothing but FF. */
-export interface Stretch extends FlashRange {
+interface Stretch extends FlashRange {
   blank: boolean;
 }
 

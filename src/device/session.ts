@@ -27,6 +27,7 @@ import { type Port, type PortInfo, type PortSource } from './port.ts';
 import { type EntryMode, ESPRESSIF_VENDOR, isNativeUsb } from './reset.ts';
 import { baudForEsp32Rom, ROM_TOP_BAUD, romChangesBaud } from './rom-baud.ts';
 import { ROM_BLOCK, romFlash } from './rom-transfer.ts';
+import { SentTransfers } from './sent-transfers.ts';
 import { startStub } from './stub-start.ts';
 
 /** What answers: the stub, or the ROM alone where no stub is wanted, allowed or able to start. */
@@ -72,6 +73,7 @@ export class Session {
   inStep = true;
   /** See `FlashMemory.troubles`. */
   troubles = 0;
+  readonly sent = new SentTransfers();
   readonly #options: SessionOptions;
   readonly #before: EntryMode;
   readonly #entry: LoaderEntry;

@@ -155,4 +155,9 @@ export const DEVICE_MESSAGES: Record<DeviceErrorCode, Message> = {
     state: UNTOUCHED,
     todo: 'Try again with --baud 115200.',
   },
+  'flash-erased': {
+    what: 'The flash is blank now, and was not a moment ago: a command to read it arrived damaged, as the one that erases everything.',
+    state: 'Everything on the board is lost, settings included.',
+    todo: 'Restore a backup, or flash the board anew; use a shorter cable or --baud 115200.',
+  },
 };

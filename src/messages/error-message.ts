@@ -13,12 +13,24 @@ export interface ErrorMessage extends Message {
 const UNTOUCHED = 'Nothing on the board was changed.';
 const WRITTEN = 'The flash holds what the plan wrote, verified.';
 
+const listed = (...names: string[]): string => names.filter((name) => name !== '').join(', ');
+
 const WORKFLOW: Record<WorkflowErrorCode, (values: Values) => Message> = {
   'plan-refused': () => ({ what: 'There are objections to this plan.', state: UNTOUCHED }),
   'verify-failed': ({ n, t }) => ({
     what: `${t('label')} at ${addressText(n('offset'))} reads back different after all was written.`,
     state: 'The board is not fit for use.',
     todo: 'Run the same again; if it fails at the same place, the flash chip is worn out.',
+  }),
+  'kept-damaged': ({ t }) => ({
+    what: `A command arrived damaged at the board and changed what was to stay as it was: ${t('damaged')}${t('doubtful') ? `; perhaps also ${t('doubtful')}` : ''}.`,
+    state: 'The board was not restarted.',
+    todo: `Restore ${listed(t('damaged'), t('doubtful'))} from a backup, or have it written anew. A shorter cable or --baud 115200 makes it less likely.`,
+  }),
+  'kept-in-doubt': ({ t }) => ({
+    what: `A command arrived damaged at the board and may have erased some of what was to stay as it was: ${t('doubtful')}.`,
+    state: 'What it may have erased is blank, and may have been so before. The board was not restarted.',
+    todo: `Restore ${t('doubtful')} from a backup, which writes only what differs; without one, start the board and see whether all is there.`,
   }),
   'boot-panic': ({ t }) => ({
     what: `The app crashed after its start${t('detail') ? ` (${t('detail')})` : ''}.`,

@@ -94,6 +94,8 @@ export async function readBoardState(
     readSparsely(flash, offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
 
   const state: BoardState = { ...empty, flashSize: flash.size };
+  // Something has to be seen before the first read, for it to be noticed if that erases everything.
+  await flash.md5(identity.chip.bootloaderOffset, SECTOR_SIZE, { signal });
   const bootloader = imageHeader(await read(identity.chip.bootloaderOffset, HEAD_SIZE), identity.chip.imageChipId);
   if (bootloader) state.bootloader = bootloader;
   const { table, damaged } = await readTable({ read, flash, signal }, hints.tableOffset);

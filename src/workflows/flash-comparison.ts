@@ -1,6 +1,7 @@
 /** What of a plan the flash holds already, by the board's own digests: that is not sent again, after a broken run as well. */
 import { findDifferences } from '#device/flash-differences.ts';
 import {
+  BLOCK_SIZE,
   type FlashMemory,
   type FlashRange,
   type JobOptions,
@@ -22,6 +23,14 @@ export class FlashComparison {
   /** Ranges of the write that have to be sent; all of it when nothing is known of it. */
   rangesOf(write: FlashWrite): readonly FlashRange[] {
     return this.#ranges.get(write) ?? [wholeOf(write)];
+  }
+
+  /**
+   * Whether the board's own digest says that the flash holds something else in that range, which is one of `rangesOf`. Of larger ranges
+   * parts may have been passed over.
+   */
+  isKnownToDiffer(write: FlashWrite, { length }: FlashRange): boolean {
+    return this.#ranges.has(write) && !write.transient && length < BLOCK_SIZE;
   }
 
   /** Bytes of the plan that have to be sent, before they are compressed. */

@@ -1,9 +1,10 @@
 /** What will be written where, decided before anything is touched; `run-flash-plan.ts` carries it out. */
-import { SECTOR_SIZE } from '#device/flash-memory.ts';
+import { type FlashRange, SECTOR_SIZE } from '#device/flash-memory.ts';
 import { alignUp, toHex } from '#formats/bytes.ts';
 import { type Chip } from '#formats/chips.ts';
 import { type Partition } from '#formats/partition-table.ts';
 import { md5 } from '@noble/hashes/legacy.js';
+import { type KeptPart } from './kept-guard.ts';
 import { type Objection, type Warning } from './plan-notices.ts';
 
 /** What a region is to the board. */
@@ -81,6 +82,8 @@ export interface FlashPlan {
   writes: FlashWrite[];
   kept: BoardItem[];
   lost: BoardItem[];
+  /** What of the board's flash no write touches, more than is worth to be shown in `kept`: boot loader and table, too. */
+  untouched: KeptPart[];
   objections: Objection[];
   warnings: Warning[];
   /** The table in force afterwards. */
@@ -105,6 +108,8 @@ export interface WritePlan {
   writes: FlashWrite[];
   /** Why it must not be. */
   objections: readonly { code: string }[];
+  /** Looked after while the plan is carried out; see kept-guard.ts. */
+  untouched?: readonly KeptPart[];
 }
 
 /** Bytes that a plan writes, headers and padding included. */
@@ -115,3 +120,7 @@ export const plannedBytes = (plan: Pick<FlashPlan, 'writes'>): number =>
 export function writtenRange({ offset, data }: Pick<FlashWrite, 'offset' | 'data'>): [start: number, end: number] {
   return [offset, alignUp(offset + data.length, SECTOR_SIZE)];
 }
+
+/** The bytes of a range that lies inside the write. */
+export const bytesOf = ({ offset, data }: Pick<FlashWrite, 'offset' | 'data'>, range: FlashRange): Uint8Array =>
+  data.subarray(range.offset - offset, range.offset - offset + range.length);

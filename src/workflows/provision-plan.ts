@@ -30,6 +30,7 @@ import {
   withoutLoader,
 } from './security-plan.ts';
 import { type ChosenTable, chooseTable, type TableWish } from './table-choice.ts';
+import { untouchedParts } from './untouched.ts';
 
 export interface ProvisionOptions {
   /** Goes into the second slot in place of what the release has for it. */
@@ -106,6 +107,7 @@ function emptyPlan(board: BoardState, build: ReleaseBuild | undefined): FlashPla
     writes: [],
     kept: [],
     lost: [],
+    untouched: [],
     objections: [],
     warnings: [],
     bootCheck,
@@ -170,6 +172,7 @@ function planWrites(plan: FlashPlan, { build, loaderBuild, table, board, options
   plan.objections.push(...signatureObjections(plan.writes, table.partitions, board.identity));
   plan.writes.push(...oldTableErased(plan, board));
   Object.assign(plan, keptAndLost(board, { table, writes: plan.writes, nvs: nvs.items }));
+  plan.untouched = untouchedParts(board, plan);
 }
 
 /** Data that lie where the app goes, on a board whose orientation changes, can only be had again from the user. */

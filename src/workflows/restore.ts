@@ -1,17 +1,18 @@
 /** Putting a backup, or parts of it, back onto a board: a pure plan, which `runFlashPlan` carries out. */
 import { type FlashRange } from '#device/flash-memory.ts';
 import { splitRange } from '#device/flash-ranges.ts';
-import { type Backup, type BackupManifest, firstMissing, type StoredStretch } from '#formats/backup/backup.ts';
+import { type Backup, type BackupManifest, firstMissing } from '#formats/backup/backup.ts';
 import { isBlank } from '#formats/bytes.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { DataSubtype, type Partition, PARTITION_TABLE_SECTOR, PartitionType } from '#formats/partition-table.ts';
 import { layoutOf } from './backup.ts';
 import { isNvsRow } from './board-nvs.ts';
-import { type BoardState } from './board-state.ts';
-import { type FlashWrite, flashWrite } from './flash-plan.ts';
+import { bytesOf, type FlashWrite, flashWrite } from './flash-plan.ts';
 import { commonRanges, flashRegions, rangesOfPartitions, soundRanges } from './flash-regions.ts';
+import { type KeptPart } from './kept-guard.ts';
 import { type Notice, type Objection } from './plan-notices.ts';
 import { securityObjections } from './security-plan.ts';
+import { type HeldByBoard, untouchedParts } from './untouched.ts';
 
 /** Why a backup must not be put onto this board, besides what speaks against any write. */
 export type RestoreObjectionCode =
@@ -47,14 +48,14 @@ export interface RestorePlan {
   writes: FlashWrite[];
   objections: (Notice<RestoreObjectionCode> | Objection)[];
   warnings: Notice<RestoreWarningCode>[];
+  /** What of the board stays as it is. */
+  untouched: KeptPart[];
 }
 
 export interface RestoreOptions {
   /** Labels as in `planBackup`; everything that the backup holds unless given. */
   partitions?: readonly string[] | undefined;
 }
-
-type Board = Pick<BoardState, 'identity' | 'flashSize' | 'table'>;
 
 /** Most bytes of one write: so much FF is held for those that are blank. */
 const PIECE = 0x4_0000;
@@ -64,7 +65,7 @@ const PIECE = 0x4_0000;
  *
  * @throws {WorkflowError} `partition-not-found`.
  */
-export function planRestore(backup: Backup, board: Board, { partitions }: RestoreOptions = {}): RestorePlan {
+export function planRestore(backup: Backup, board: HeldByBoard, { partitions }: RestoreOptions = {}): RestorePlan {
   const { manifest } = backup;
   const wanted = wantedRanges(manifest, partitions);
   const writes = writesOf(backup, wanted);
@@ -78,6 +79,7 @@ export function planRestore(backup: Backup, board: Board, { partitions }: Restor
       ...elsewhere(manifest, board, { partitions, wanted }),
     ],
     warnings: boundToOther(manifest, board, writes),
+    untouched: untouchedParts(board, { writes }),
   };
 }
 
@@ -114,9 +116,6 @@ function writesOf({ manifest, stretches }: Backup, wanted: readonly FlashRange[]
   });
 }
 
-const bytesOf = ({ offset, data }: Pick<StoredStretch, 'offset' | 'data'>, range: FlashRange): Uint8Array =>
-  data.subarray(range.offset - offset, range.offset - offset + range.length);
-
 const note = <Code extends string>(
   code: Code,
   subject: Notice['subject'],
@@ -125,7 +124,7 @@ const note = <Code extends string>(
 
 function chipObjections(
   manifest: BackupManifest,
-  { identity, flashSize }: Board,
+  { identity, flashSize }: HeldByBoard,
   writes: readonly FlashWrite[],
 ): Notice<RestoreObjectionCode>[] {
   const objections: Notice<RestoreObjectionCode>[] = [];
@@ -155,7 +154,7 @@ function missingParts(
 /** A partition alone is of use only where the board's table has it too, unless the table comes along. */
 function elsewhere(
   { table }: BackupManifest,
-  board: Board,
+  board: HeldByBoard,
   { partitions, wanted }: { partitions: readonly string[] | undefined; wanted: readonly FlashRange[] },
 ): Notice<RestoreObjectionCode>[] {
   if (!partitions || !table || !board.table) return [];
@@ -170,7 +169,7 @@ function elsewhere(
 const isSamePlace = (a: Partition, b: Partition): boolean =>
   a.type === b.type && a.subtype === b.subtype && a.offset === b.offset && a.size === b.size;
 
-function whose({ mac }: BackupManifest, identity: Board['identity']): 'same' | 'other' | 'unknown' {
+function whose({ mac }: BackupManifest, identity: HeldByBoard['identity']): 'same' | 'other' | 'unknown' {
   if (mac === undefined || identity.mac === undefined) return 'unknown';
   return mac === identity.mac ? 'same' : 'other';
 }
@@ -178,7 +177,7 @@ function whose({ mac }: BackupManifest, identity: Board['identity']): 'same' | '
 /** Names what belongs to the other board, as far as it can be seen in what would be written. */
 function boundToOther(
   manifest: BackupManifest,
-  { identity }: Board,
+  { identity }: HeldByBoard,
   writes: readonly FlashWrite[],
 ): Notice<RestoreWarningCode>[] {
   const owner = whose(manifest, identity);

@@ -1,18 +1,11 @@
 /** The one function that carries out a plan. */
-import { findDifferences } from '#device/flash-differences.ts';
-import {
-  BLOCK_SIZE,
-  type FlashMemory,
-  type FlashRange,
-  type JobOptions,
-  type Progress,
-  SECTOR_SIZE,
-} from '#device/flash-memory.ts';
-import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
-import { alignDown, alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
-import { md5 } from '@noble/hashes/legacy.js';
+import { isDeviceError } from '#device/device-error.ts';
+import { type FlashMemory, type JobOptions, type Progress } from '#device/flash-memory.ts';
+import { rangesLength } from '#device/flash-ranges.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
-import { type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
+import { bytesOf, type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
+import { KeptGuard } from './kept-guard.ts';
+import { verifyPlan } from './verify-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
 
 /** What happens while a plan is carried out. */
@@ -40,15 +33,13 @@ export interface RunPlanOptions extends Pick<JobOptions, 'signal'> {
 const BULK_BYTES = 0x2_0000;
 const BULK_ROLES: ReadonlySet<FlashRole> = new Set<FlashRole>(['app', 'data', 'other']);
 const isBulk = ({ role, data }: FlashWrite): boolean => BULK_ROLES.has(role) && data.length > BULK_BYTES;
-/** How often what reads back different at the end is written again. */
-const MENDINGS = 2;
 
 /**
  * Writes what the flash does not hold yet of `plan`, then has the board compute the MD5 of what was sent, when nothing is written any more: a
- * write that damaged an earlier one is found too. After any trouble on the way everything is hashed. What differs then is written again,
- * and named if it differs still.
+ * write that damaged an earlier one is found too. What differs then is written again, and named if it differs still. What the plan keeps is
+ * looked after as well.
  *
- * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`.
+ * @throws {WorkflowError} `plan-refused` when the plan has objections (nothing is touched), `verify-failed`, `kept-damaged`, `kept-in-doubt`.
  * @throws {DeviceError} when the board or the cable fails; flash is then half-written and the same plan may be run again.
  * @throws {DOMException} `AbortError` when `signal` aborts; flash is then half-written, and no settings are lost.
  */
@@ -57,9 +48,20 @@ export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options:
     throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
   }
   const comparison = await comparisonFor(flash, plan, options);
+  // Only what is sent can do harm.
+  const inDanger = comparison.bytesToSend(plan) > 0 ? (plan.untouched ?? []) : [];
+  const guard = await KeptGuard.set(flash, inDanger, options);
   const troubles = flash.troubles;
-  await writeAll(flash, plan, { ...options, comparison });
-  await verifyAll(flash, plan, { ...options, comparison, smooth: flash.troubles === troubles });
+  try {
+    await writeAll(flash, plan, { ...options, comparison });
+    await verifyPlan(flash, plan, { ...options, comparison, smooth: flash.troubles === troubles });
+  } catch (error) {
+    // The board answers still, and the next run would not know what happened in this one.
+    const stillAnswers = error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
+    if (stillAnswers) await guard.check(options, error);
+    throw error;
+  }
+  await guard.check(options);
 }
 
 async function comparisonFor(
@@ -94,6 +96,7 @@ async function writeAll(
       await flash.write(range.offset, bytesOf(write, range), {
         signal,
         verify: !isBulk(write),
+        differs: comparison.isKnownToDiffer(write, range),
         onProgress: onRange,
       });
       same += range.length;
@@ -102,65 +105,4 @@ async function writeAll(
     finished += write.data.length;
     onProgress?.({ done: finished, total, sent, toSend });
   }
-}
-
-async function verifyAll(
-  flash: FlashMemory,
-  plan: WritePlan,
-  { comparison, smooth, signal, onStep }: RunPlanOptions & { comparison: FlashComparison; smooth: boolean },
-): Promise<void> {
-  const lasting = plan.writes.filter(({ transient }) => !transient);
-  for (const [index, write] of lasting.entries()) {
-    onStep?.({ kind: 'verify', write, index, count: lasting.length });
-    const ranges = smooth ? rangesToVerify(write, comparison.rangesOf(write)) : [wholeOf(write)];
-    for (let mending = 0; !(await isAsPlanned(flash, write, { ranges, signal })); mending++) {
-      const [first, ...more] = await findDifferences(flash, write, { signal, exact: true });
-      if (mending >= MENDINGS) throw readsBackDifferent(write, first);
-      for (const range of first ? [first, ...more] : []) {
-        await flash.write(range.offset, bytesOf(write, range), { signal });
-      }
-    }
-  }
-}
-
-const wholeOf = ({ offset, data }: FlashWrite): FlashRange => ({ offset, length: data.length });
-
-/**
- * What was compared before and not sent was verified by that. What was sent is hashed with all of the blocks that it lies in, in which the
- * chip erases; where that is much, all of the write.
- */
-function rangesToVerify(write: FlashWrite, sent: readonly FlashRange[]): FlashRange[] {
-  const end = write.offset + write.data.length;
-  const blocks = sent.map(({ offset, length }) => {
-    const start = Math.max(alignDown(offset, BLOCK_SIZE), write.offset);
-    return { offset: start, length: Math.min(alignUp(offset + length, BLOCK_SIZE), end) - start };
-  });
-  const joined = joinRanges(blocks);
-  return rangesLength(joined) > write.data.length / 2 ? [wholeOf(write)] : joined;
-}
-
-async function isAsPlanned(
-  flash: FlashMemory,
-  write: FlashWrite,
-  { ranges, signal }: { ranges: readonly FlashRange[]; signal: AbortSignal | undefined },
-): Promise<boolean> {
-  for (const range of ranges) {
-    const wanted = range.length === write.data.length ? write.md5 : toHex(md5(bytesOf(write, range)));
-    if ((await flash.md5(range.offset, range.length, { signal })) !== wanted) return false;
-  }
-  const rest = write.data.length % SECTOR_SIZE;
-  if (rest === 0 || ranges.length === 0) return true;
-  // What stands behind the data in their last sector has to be blank; only that sector is hashed here, the data were with the plan.
-  const last = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
-  return (await flash.md5(write.offset + write.data.length - rest, SECTOR_SIZE, { signal })) === toHex(md5(last));
-}
-
-const bytesOf = ({ offset, data }: FlashWrite, range: FlashRange): Uint8Array =>
-  data.subarray(range.offset - offset, range.offset - offset + range.length);
-
-function readsBackDifferent({ label, offset }: FlashWrite, first: FlashRange | undefined): WorkflowError {
-  const at = first?.offset ?? offset;
-  return new WorkflowError('verify-failed', `${label} at ${hexAddress(at)} reads back different`, {
-    values: { label, offset: at },
-  });
 }

@@ -4,6 +4,10 @@ export type WorkflowErrorCode =
   | 'plan-refused'
   /** A region that was written reads back different after all writes were done. */
   | 'verify-failed'
+  /** A command that arrived damaged has erased or overwritten what the plan keeps; what it writes is in order, unless `cause` says otherwise. */
+  | 'kept-damaged'
+  /** A command that arrived damaged may have erased some of what the plan keeps: it is blank where that could be. */
+  | 'kept-in-doubt'
   /** The board crashed after the start. */
   | 'boot-panic'
   /** The board restarts again and again. */

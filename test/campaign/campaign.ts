@@ -6,15 +6,15 @@
 import { sleep } from '#clock.ts';
 import { isDeviceError } from '#device/device-error.ts';
 import { hexAddress } from '#formats/bytes.ts';
-import { type Fault, FAULT_KINDS, type FaultKind, randomFault, seededRandom } from '#sim/faults.ts';
+import { type Fault, FAULT_KINDS, randomFault, seededRandom } from '#sim/faults.ts';
 import { WorkflowError } from '#workflows/workflow-error.ts';
 import { type Bench } from '../device/support/bench.ts';
 import { VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
 import { BOARD_STATES, type CampaignArea, type CampaignBoard, type CleanRun, cleanRun } from './area.ts';
 import { PROVISIONING } from './provisioning.ts';
 
-/** An abort is the user's, not the board's. */
-export const POINT_KINDS = [...FAULT_KINDS, 'abort'] as const;
+/** An abort is the user's, not the board's. `command`: a bit is turned in a command that erases, or that becomes one. */
+export const POINT_KINDS = [...FAULT_KINDS, 'abort', 'command'] as const;
 export type PointKind = (typeof POINT_KINDS)[number];
 
 /** Milliseconds of modelled time in which an abort or a pulled cable must be answered. */
@@ -39,10 +39,15 @@ const LINE_ERRORS = [
   'stub-failed',
   'connect-timeout',
   'command-refused',
+  // The same, where it hits what is kept.
+  'kept-damaged',
+  'kept-in-doubt',
+  'flash-erased',
 ];
 /** Outcomes other than success that are right after a fault of that kind. */
 const RIGHT_ERRORS: Record<PointKind, readonly string[]> = {
   flip: LINE_ERRORS,
+  command: LINE_ERRORS,
   drop: LINE_ERRORS,
   double: LINE_ERRORS,
   stall: [...LINE_ERRORS, 'port-stalled'],
@@ -76,6 +81,8 @@ export interface PointOptions {
 export interface PointResult {
   /** `done`, `aborted`, or the code of the error. */
   outcome: string;
+  /** Labels of what is kept and was hit, or may have been. */
+  named: string[];
   /** What did not hold, in words; empty when all did. */
   violations: string[];
 }
@@ -88,13 +95,15 @@ export async function pointOf(
   const round = Math.floor(seed / POINT_KINDS.length);
   const chip = chosen ?? VIRTUAL_CHIPS[round % VIRTUAL_CHIPS.length]!;
   const state = BOARD_STATES[Math.floor(round / VIRTUAL_CHIPS.length) % BOARD_STATES.length]!;
-  const { length, time } = await cleanRun(area, { chip, state });
+  const { length, time, commands } = await cleanRun(area, { chip, state });
   const random = seededRandom(seed);
   const first = POINT_KINDS[seed % POINT_KINDS.length]!;
   const more = Array.from({ length: count - 1 }, () => POINT_KINDS[Math.floor(random() * POINT_KINDS.length)]!);
   const kinds = [first, ...more];
-  const faultKinds = kinds.filter((kind): kind is FaultKind => kind !== 'abort');
-  const faults = faultKinds.map((kind) => randomFault(kind, length, random));
+  const faultKinds = kinds.filter((kind) => kind !== 'abort');
+  const faults = faultKinds.map((kind) =>
+    kind === 'command' ? commandFault(commands, random) : randomFault(kind, length, random),
+  );
   return {
     seed,
     area,
@@ -105,11 +114,17 @@ export async function pointOf(
   };
 }
 
+function commandFault(commands: CleanRun['commands'], random: () => number): Fault {
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const { at, length } = commands[below(commands.length)]!;
+  return { kind: 'flip', direction: 'to-device', at: at + below(length), bit: below(8) };
+}
+
 /** Runs a point, in modelled time. */
 export async function runPoint(point: CampaignPoint): Promise<PointResult> {
   const clean = await cleanRun(point.area, point.board);
   const bench = await point.area.benchFor(point.board, point.faults);
-  const result: PointResult = { outcome: 'stuck', violations: [] };
+  const result: PointResult = { outcome: 'stuck', named: [], violations: [] };
   try {
     await bench.clock.run(async () => {
       await runWithFaults(bench, point, { clean, result });
@@ -130,12 +145,13 @@ async function runWithFaults(bench: Bench, point: CampaignPoint, { clean, result
   const { violations } = result;
   const abort = planAbort(bench, point.abortAt);
   const pulledAt = noteCablePulls(bench);
-  result.outcome = await outcomeOf(point.area.run(bench, point.board, abort.signal));
+  Object.assign(result, await outcomeOf(point.area.run(bench, point.board, abort.signal)));
   abort.cancel();
 
   const now = bench.clock.now();
   const right = point.kinds.flatMap((kind) => RIGHT_ERRORS[kind]);
-  if (result.outcome === 'done') checkFlash(bench, { clean, violations, when: 'after success' });
+  if (result.outcome === 'done' || result.named.length > 0)
+    checkFlash(bench, point, { clean, result, when: `after ${result.outcome}` });
   else if (!right.includes(result.outcome)) violations.push(`ended in ${result.outcome}`);
   if (result.outcome === 'done' && abort.signal.aborted) violations.push('went on after an abort');
   for (const [what, at] of [['an abort', abort.at()] as const, ['a pulled cable', pulledAt()] as const]) {
@@ -163,14 +179,17 @@ function planAbort(
 }
 
 /** The board is made whole, and everything is done once more. */
-async function runAgain(bench: Bench, { area, board }: CampaignPoint, { clean, result }: Judging): Promise<void> {
+async function runAgain(bench: Bench, point: CampaignPoint, { clean, result }: Judging): Promise<void> {
+  const { area, board } = point;
   bench.faults.clear();
   bench.board.flash.badSectors.clear();
   bench.board.plugIn();
   bench.board.powerOn();
   await sleep(bench.clock, BACK_MS);
-  const outcome = await outcomeOf(area.run(bench, board));
-  if (outcome === 'done') checkFlash(bench, { clean, violations: result.violations, when: 'after the second run' });
+  // What was said to be lost is.
+  const expected = result.outcome === 'flash-erased' ? await cleanRun(area, { ...board, state: 'new' }) : clean;
+  const { outcome } = await outcomeOf(area.run(bench, board));
+  if (outcome === 'done') checkFlash(bench, point, { clean: expected, result, when: 'after the second run' });
   else result.violations.push(`the second run ended in ${outcome}`);
 }
 
@@ -185,23 +204,32 @@ function noteCablePulls({ board, clock }: Bench): () => number | undefined {
   return () => at;
 }
 
-async function outcomeOf(run: Promise<void>): Promise<string> {
+async function outcomeOf(run: Promise<void>): Promise<Pick<PointResult, 'outcome' | 'named'>> {
   try {
     await run;
-    return 'done';
+    return { outcome: 'done', named: [] };
   } catch (error) {
-    if (isDeviceError(error) || error instanceof WorkflowError) return error.code;
-    if (error instanceof DOMException && error.name === 'AbortError') return 'aborted';
-    return String(error);
+    if (isDeviceError(error)) return { outcome: error.code, named: [] };
+    if (error instanceof WorkflowError) return { outcome: error.code, named: namedBy(error) };
+    if (error instanceof DOMException && error.name === 'AbortError') return { outcome: 'aborted', named: [] };
+    return { outcome: String(error), named: [] };
   }
 }
 
+const namedBy = ({ values }: WorkflowError): string[] =>
+  [values['damaged'], values['doubtful']].flatMap((labels) => (labels ? String(labels).split(', ') : []));
+
+/** The flash is what a run without faults leaves, but for the kept parts that the run has named. */
 function checkFlash(
   bench: Bench,
-  { clean, violations, when }: { clean: CleanRun; violations: string[]; when: string },
+  { area, board }: CampaignPoint,
+  { clean, result, when }: Judging & { when: string },
 ): void {
   const bytes = bench.board.snapshot();
+  for (const { label, offset, length } of area.parts(board)) {
+    if (result.named.includes(label)) bytes.set(clean.flash.subarray(offset, offset + length), offset);
+  }
   if (Buffer.compare(bytes, clean.flash) === 0) return;
   const first = bytes.findIndex((byte, index) => byte !== clean.flash[index]);
-  violations.push(`the flash differs at ${hexAddress(first)} ${when}`);
+  result.violations.push(`the flash differs at ${hexAddress(first)} ${when}`);
 }

@@ -16,6 +16,12 @@ for (const sector of [2, 40, 41, 80]) OLDER[sector * 0x1000 + 5]! ^= 0x40;
 
 const PLACES = { mixed: 0x4_0000, plain: 0x10_3000, small: 0x1f_f000 };
 const BACKGROUND = noise(FLASH_SIZE, 5);
+/** All that the plan does not write. */
+const KEPT_PARTS = [
+  { label: 'low', offset: 0, length: PLACES.mixed },
+  { label: 'middle', offset: 0xa_2000, length: PLACES.plain - 0xa_2000 },
+  { label: 'high', offset: 0x12_8000, length: PLACES.small - 0x12_8000 },
+];
 
 function planOf({ chip }: CampaignBoard): FlashPlan {
   const write = (label: string, offset: number, data: Uint8Array) =>
@@ -30,6 +36,7 @@ function planOf({ chip }: CampaignBoard): FlashPlan {
     ],
     kept: [],
     lost: [],
+    untouched: KEPT_PARTS,
     objections: [],
     warnings: [],
     bootCheck: { timeoutSeconds: 5 },
@@ -62,5 +69,6 @@ export const FLASH_WRITES: CampaignArea = {
       await loader.close();
     }
   },
+  parts: () => KEPT_PARTS,
   sectors: [PLACES.mixed / 0x1000, (PLACES.plain + 0x2_5000 - PLACES.mixed) / 0x1000],
 };

@@ -1,13 +1,16 @@
 /** What the fault campaign runs: provisioning of a virtual board, with settings and data, in modelled time. */
+import { chipByName } from '#formats/chips.ts';
 import { type NvsEntry, nvsString } from '#formats/nvs/nvs.ts';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
+import { DEFAULT_TABLE_OFFSET } from '#formats/partition-table.ts';
 import { type Fault } from '#sim/faults.ts';
+import { flashRegions } from '#workflows/flash-regions.ts';
 import { readBoardState } from '#workflows/board-state.ts';
 import { provision } from '#workflows/provision.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
 import { Bench } from '../device/support/bench.ts';
 import { appImage, makeRelease, VIRTUAL_CHIPS, type VirtualChip } from '../support/releases.ts';
-import { NVS_ROW, payload, TWO_SLOTS } from '../workflows/boards.ts';
+import { MIB, NVS_ROW, payload, TWO_SLOTS } from '../workflows/boards.ts';
 import { type CampaignArea, type CampaignBoard, cleanRun } from './area.ts';
 
 const NETWORK = { accessPoint: { ssid: 'workshop', password: 'correct horse' } };
@@ -63,5 +66,11 @@ export const PROVISIONING: CampaignArea = {
   name: 'provision',
   benchFor,
   run: (bench, { chip }, signal) => runProvisioning(bench, chip, signal),
+  parts: ({ chip }) =>
+    flashRegions({
+      chip: chipByName(chip)!,
+      flashSize: 4 * MIB,
+      table: { offset: DEFAULT_TABLE_OFFSET, partitions: TWO_SLOTS },
+    }),
   sectors: [0, WRITTEN_END / 0x1000],
 };

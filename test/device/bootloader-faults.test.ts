@@ -175,6 +175,26 @@ describe('the flash', () => {
       await board.close();
     }));
 
+  test('a command to read that becomes the one that erases everything does not pass for a blank flash', () =>
+    onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
+      const board = await bench.connect();
+      await board.md5(0x1000, 0x1000);
+      // Byte 2 of the frame is the command: D2 becomes D0.
+      bench.faults.add({ kind: 'flip', direction: 'to-device', at: 2, bit: 1 });
+      await expect(board.read(0x4_0000, 0x1_0000)).rejects.toMatchObject({ code: 'flash-erased' });
+      await board.close();
+    }));
+
+  test('what a command erased that was meant to is not missed', () =>
+    onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
+      const board = await bench.connect();
+      await board.md5(0x1_0000, 0x1_0000);
+      await board.erase(0x1_0000, 0x1_0000);
+      bench.faults.add({ kind: 'flip', direction: 'to-device', at: 4, bit: 1 });
+      expect(await board.read(0x4_0000, 0x1000)).toEqual(USED.slice(0x4_0000, 0x4_1000));
+      await board.close();
+    }));
+
   test('a supply that fails in the middle is survived', () =>
     succeedsDespite([{ kind: 'power-cut', operation: 40, share: 0.5 }]));
 });

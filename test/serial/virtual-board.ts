@@ -1,7 +1,7 @@
 /** A `twostep virtual` process, joined to a line of the rig. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,6 +14,8 @@ export interface VirtualBoardOptions {
   wiring?: 'uart' | 'usb-serial-jtag';
   /** `SSID:PASSWORD` of the network in the air. */
   wifi?: string;
+  /** What is in its flash; blank otherwise. */
+  flash?: Uint8Array;
 }
 
 const LISTEN = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0'];
@@ -54,9 +56,11 @@ export class VirtualBoard {
   }
 
   /** A board that is plugged into the rig. */
-  static async start(rig: SerialRig, { chip, usb, wiring = 'uart', wifi }: VirtualBoardOptions): Promise<VirtualBoard> {
+  static async start(rig: SerialRig, options: VirtualBoardOptions): Promise<VirtualBoard> {
+    const { chip, usb, wiring = 'uart', wifi, flash } = options;
     const index = boards++;
     const file = join(rig.folder, `flash-${index}.bin`);
+    if (flash) writeFileSync(file, flash);
     const args = ['--chip', chip, '--wiring', wiring, '--flash', file, ...(wifi === undefined ? [] : ['--wifi', wifi])];
     const board = [process.execPath, 'src/cli/main.ts', 'virtual', '--json', ...LISTEN, ...args];
     // It ends with the tests, whatever ends those.
@@ -71,6 +75,11 @@ export class VirtualBoard {
     const joined = new VirtualBoard(rig, { process: virtual, usb, file, index, ...sockets });
     await joined.#plugging;
     return joined;
+  }
+
+  /** Bytes that the host has sent so far. */
+  get received(): number {
+    return this.#passed;
   }
 
   /** Pulls the cable, which is the supply as well. */

@@ -7,6 +7,7 @@ import { type BrowserContext, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createStation } from '../../src/station/server.ts';
+import { noise } from '../device/support/bench.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
 import { payload, releaseFiles, TWO_SLOTS } from '../workflows/boards.ts';
 import { flashAfter } from './flash-after.ts';
@@ -22,6 +23,8 @@ const NATIVE: Usb = { vendor: 0x303a, product: 0x1001 };
 /** Bridges of the tests that run beside the others. */
 const ABORTED: Usb = { vendor: 0x10c4, product: 0xea70 };
 const PULLED: Usb = { vendor: 0x1a86, product: 0x55d4 };
+const FIRST_OF_TWO: Usb = { vendor: 0x10c4, product: 0xea71 };
+const SECOND_OF_TWO: Usb = { vendor: 0x1a86, product: 0x7522 };
 const SHARED: Usb = { vendor: 0x0403, product: 0x6010 };
 
 const WIFI = { ssid: 'workshop', password: 'correct horse' };
@@ -47,12 +50,6 @@ async function onBoard(options: VirtualBoardOptions, use: (board: VirtualBoard) 
   } finally {
     await board.stop();
   }
-}
-
-/** Data that do not compress: the line carries every byte. */
-function noise(length: number): Uint8Array {
-  let state = 1;
-  return Uint8Array.from({ length }, () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) >>> 24);
 }
 
 /** Waits until the browser has the port. */
@@ -162,6 +159,32 @@ describe.skipIf(!rig)(rig ? 'real Web Serial' : `real Web Serial (not here: ${hi
       });
     }
   });
+
+  test.concurrent('two boards are written at the same time, by one page', async () =>
+    onBoard({ chip: 'esp32', usb: FIRST_OF_TWO }, async (first) =>
+      onBoard({ chip: 'esp32c3', usb: SECOND_OF_TWO }, async (second) => {
+        const job = (chip: 'esp32' | 'esp32c3') => ({
+          name: `both ${chip}`,
+          files: RELEASES[chip],
+          data: noise(400_000),
+        });
+        const running = [provision(FIRST_OF_TWO, job('esp32')), provision(SECOND_OF_TWO, job('esp32c3'))] as const;
+        // Each in the middle while the other is.
+        await page.waitForFunction(
+          (names) => names.map((name) => window.bench.share(name)).every((share) => share > 0.1 && share < 0.95),
+          ['both esp32', 'both esp32c3'],
+          { polling: 20 },
+        );
+        const [one, other] = await Promise.all(running);
+        expect([one, other]).toMatchObject([
+          { chip: 'esp32', verdict: {} },
+          { chip: 'esp32c3', verdict: {} },
+        ]);
+        await expectWritten(first, one);
+        await expectWritten(second, other);
+      }),
+    ),
+  );
 
   test.concurrent('a port that another page has open is told to be in use', async () =>
     onBoard({ chip: 'esp32', usb: SHARED }, async () => {

@@ -7,6 +7,8 @@ import { md5 } from '@noble/hashes/legacy.js';
 export class MemoryFlash implements FlashMemory {
   readonly bytes: Uint8Array;
   troubles = 0;
+  /** All goes where it is meant to go. */
+  readonly strays = [];
   readonly costs = TYPICAL_COSTS;
   /** Offsets of all writes, in order. */
   readonly writes: number[] = [];
@@ -37,6 +39,10 @@ export class MemoryFlash implements FlashMemory {
   async erase(offset: number, length: number): Promise<void> {
     this.#check(offset, length);
     this.bytes.fill(0xff, offset, offset + length);
+  }
+
+  async noteMissing(): Promise<void> {
+    // Nothing goes elsewhere.
   }
 
   async md5(offset: number, length: number): Promise<string> {

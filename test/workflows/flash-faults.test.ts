@@ -7,9 +7,9 @@ import { type CampaignPoint, pointOf, runPoint } from '../campaign/campaign.ts';
 import { FLASH_WRITES } from '../campaign/flash-writes.ts';
 
 /** Seeds that give every kind of fault on every board equally often, and a few with several faults in one run. */
-const POINTS = await Promise.all(Array.from({ length: 108 }, (_, index) => pointOf(index, { area: FLASH_WRITES })));
+const POINTS = await Promise.all(Array.from({ length: 120 }, (_, index) => pointOf(index, { area: FLASH_WRITES })));
 const SEVERAL = await Promise.all(
-  Array.from({ length: 18 }, (_, index) => pointOf(540 + index, { area: FLASH_WRITES, faults: 3 })),
+  Array.from({ length: 18 }, (_, index) => pointOf(600 + index, { area: FLASH_WRITES, faults: 3 })),
 );
 
 const nameOf = ({ seed, board, kinds }: CampaignPoint): string =>

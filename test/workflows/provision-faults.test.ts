@@ -15,8 +15,8 @@ import { VIRTUAL_CHIPS } from '../support/releases.ts';
 import { NVS_ROW } from './boards.ts';
 
 /** Seeds that give every kind of fault on every board equally often, and a few with several faults in one run. */
-const POINTS = await Promise.all(Array.from({ length: 108 }, (_, index) => pointOf(index)));
-const SEVERAL = await Promise.all(Array.from({ length: 28 }, (_, index) => pointOf(540 + index, { faults: 3 })));
+const POINTS = await Promise.all(Array.from({ length: 120 }, (_, index) => pointOf(index)));
+const SEVERAL = await Promise.all(Array.from({ length: 28 }, (_, index) => pointOf(600 + index, { faults: 3 })));
 /** Milliseconds of modelled time in which a pulled cable must be answered. */
 const ANSWER_MS = 2000;
 /** The last wait of a run: whether a silent boot loader's app stays up. What happens in there may come too late to matter. */

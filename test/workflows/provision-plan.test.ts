@@ -235,6 +235,22 @@ describe('settings', () => {
     expect(made.kept).toContainEqual(expect.objectContaining({ label: 'nvs', content: 'settings', why: 'untouched' }));
   });
 
+  test('are looked after with all that the plan does not touch', async () => {
+    const filled = { 0xf000: payload(64, 'phy'), 0x20_0000: dataImage('esp32', payload(5000)) };
+    const { untouched } = await plan(sample('idf-build'), board({ contents: filled }));
+    expect(untouched).toEqual([
+      { label: 'nvs', offset: NVS_ROW.offset, length: NVS_ROW.size },
+      { label: 'phy_init', offset: 0xf000, length: 0x1000 },
+      { label: 'ota_1', offset: 0x20_0000, length: 0x10_0000 },
+    ]);
+    const { untouched: ofEmpty } = await plan(sample('idf-build'), board());
+    expect(ofEmpty.map(({ label, blank }) => ({ label, blank }))).toEqual([
+      { label: 'nvs', blank: undefined },
+      { label: 'phy_init', blank: true },
+      { label: 'ota_1', blank: true },
+    ]);
+  });
+
   test('are merged with the Wi-Fi credentials', async () => {
     const made = await plan(sample('idf-build'), board(), { wifi: WIFI });
     const { entries } = decodeNvs(write(made, 'nvs')!.data);
