@@ -11,10 +11,10 @@ const LAYERS = {
   device: ['formats', 'clock'],
   sim: ['formats', 'clock'],
   workflows: ['formats', 'device', 'clock'],
-  messages: ['formats', 'device', 'workflows'],
+  messages: ['api', 'formats', 'device', 'workflows'],
   station: ['api', 'formats', 'device', 'workflows', 'messages', 'clock'],
   app: ['api', 'formats', 'device', 'workflows', 'messages', 'clock'], // and sim, in src/app/demo only
-  cli: ['formats', 'device', 'workflows', 'messages', 'sim', 'station', 'clock'],
+  cli: ['api', 'formats', 'device', 'workflows', 'messages', 'sim', 'station', 'clock'],
 };
 /** What stands at the root of src: files, not folders. */
 const ROOT_FILES = ['api', 'clock', 'model-clock'];

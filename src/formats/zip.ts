@@ -58,8 +58,8 @@ function inflate(packed: Uint8Array, path: string, size: number): Uint8Array {
 /** A date for all files, so that the same files make the same archive; the first that ZIP can say, at noon in any time zone. */
 const FIXED_TIME = '1980-01-01T12:00:00';
 
-/** An archive of these files, sorted by their paths; the same bytes for the same files. */
-export function encodeZip(files: readonly ZipFile[]): Uint8Array<ArrayBuffer> {
+/** An archive of these files, sorted by their paths; the same bytes for the same files. `level` 0 (stored) to 9. */
+export function encodeZip(files: readonly ZipFile[], { level = 9 }: { level?: 0 | 9 } = {}): Uint8Array<ArrayBuffer> {
   const sorted = files.toSorted((a, b) => (a.path < b.path ? -1 : 1));
-  return zipSync(Object.fromEntries(sorted.map(({ path, bytes }) => [path, bytes])), { level: 9, mtime: FIXED_TIME });
+  return zipSync(Object.fromEntries(sorted.map(({ path, bytes }) => [path, bytes])), { level, mtime: FIXED_TIME });
 }

@@ -95,6 +95,11 @@ const WORKFLOW: Record<WorkflowErrorCode, (values: Values) => Message> = {
     state: UNTOUCHED,
     todo: 'Ask for the same parts as before, or begin anew in another file.',
   }),
+  'update-incomplete': ({ n }) => ({
+    what: `${n('complete')} of ${n('boards')} boards have the new app and the new data.`,
+    state: 'What each of the others holds stands above.',
+    todo: 'Run the same for those again; what a board has already is not a problem.',
+  }),
   'backup-unstable': ({ n }) => ({
     what: `The flash at ${addressText(n('offset'))} reads differently each time.`,
     state: UNTOUCHED,

@@ -13,6 +13,15 @@ export const revisionText = (revision: number): string => `v${Math.floor(revisio
 /** `0x9000`. */
 export const addressText = (address: number): string => `0x${address.toString(16)}`;
 
+/** `12 s`, `1 min 20 s`. */
+export function secondsText(seconds: number): string {
+  const whole = Math.max(1, Math.round(seconds));
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
+/** `84 KiB/s`. */
+export const rateText = (bytesASecond: number): string => `${bytesText(Math.round(bytesASecond))}/s`;
+
 const trim = (value: number): string =>
   value
     .toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)

@@ -33,7 +33,9 @@ export type WorkflowErrorCode =
   /** The backup that was begun is of other parts of the flash than those asked for now. */
   | 'backup-other-ranges'
   /** What is read from the flash has another digest each time. */
-  | 'backup-unstable';
+  | 'backup-unstable'
+  /** Some boards of a network update do not have everything. */
+  | 'update-incomplete';
 
 /** Codes for what was asked and cannot be; nothing was touched. */
 const REFUSALS: ReadonlySet<WorkflowErrorCode> = new Set<WorkflowErrorCode>([

@@ -21,6 +21,8 @@ const ProfileSchema = v.strictObject({
   rangeSize: v.optional(count(0, 0x100_0000), 65_536),
   /** Whether the next range comes over the same connection. */
   keepAlive: v.optional(v.boolean(), false),
+  /** Seconds that a new app is on trial before it confirms itself, when it is built with app rollback; 0 without. */
+  trialSeconds: v.optional(count(0, 3600), 0),
   /** What `GET /` answers: the status page of the seed firmware, or nothing that can be read. */
   indexPage: v.optional(v.picklist(['seed', 'none']), 'seed'),
 });

@@ -1,0 +1,401 @@
+/**
+ * Carries out a two-step update: acts in each position of the state machine, feeds it with what happens, and writes every state down
+ * before acting on it. All that touches the world is handed in, so that campaigns run it in modelled time against virtual boards.
+ */
+import { type Clock, sleep } from '#clock.ts';
+import { addRange, type ByteRange, coveredBytes } from './byte-ranges.ts';
+import {
+  type Candidate,
+  nextStep,
+  type Outcome,
+  type Position,
+  type Transfer,
+  type UpdateEvent,
+  type UpdateState,
+} from './two-step-ota.ts';
+import { type RunningSlot } from '#formats/ota-slots.ts';
+
+/** What a run reads of the board's page. */
+export interface SeenPage {
+  readonly running?: RunningSlot;
+  /** Hex of what the page shows of the data. */
+  readonly shown?: string;
+}
+
+/** A file that boards can fetch under a name of its own. */
+export interface FileOffer {
+  /** What a board is told to download. */
+  readonly url: string;
+  /** Whether a board holds a connection on which it is being sent the file. */
+  readonly open: boolean;
+  /** Bytes that were sent, whether the board has them or not: something moves within a long range too. */
+  readonly sent?: number;
+  /** Nothing is served any more, open connections are broken. */
+  withdraw(): void;
+}
+
+export interface UpdateSurroundings {
+  readonly clock: Clock;
+  /** Resolves when it is kept for good. */
+  readonly journal: (event: UpdateEvent, state: UpdateState) => Promise<void>;
+  /** The page of the board at that address; `undefined` when it does not answer, or not with such a page. */
+  readonly readPage: (address: string, signal: AbortSignal) => Promise<SeenPage | undefined>;
+  /**
+   * Asks the board to download, once.
+   *
+   * @returns whether the board took it, or whether it may have got the request although it did not say so.
+   */
+  readonly startDownload: (
+    request: { address: string; url: string },
+    signal: AbortSignal,
+  ) => Promise<'taken' | 'not-delivered' | 'unknown'>;
+  /**
+   * Serves the file of a transfer under that name. `onServed` is told each range once the board has closed its connection behind it, or asked
+   * for more over it: ESP-IDF closes the last one after it has written everything, while what was only sent may still be on its way when the
+   * power fails.
+   */
+  readonly offer: (
+    request: { transfer: Transfer; file: string; address: string },
+    onServed: (range: ByteRange) => void,
+  ) => Promise<FileOffer>;
+  /** Boards on the network that could be the one that is looked for. */
+  readonly find: (state: UpdateState, signal: AbortSignal) => Promise<readonly Candidate[]>;
+  /** A name that nobody can guess and that was not used before. */
+  readonly newFileName: () => string;
+  readonly times?: Partial<UpdateTimes>;
+}
+
+/** Milliseconds. */
+export interface UpdateTimes {
+  /** Between two looks at the board's page. */
+  poll: number;
+  /** Before a transfer is tried again, nothing of the one before may be alive: longer than the board's own network timeouts. */
+  quiet: number;
+  /** For the board to be there when a transfer begins. */
+  preparing: number;
+  /** For the first request of the file. */
+  waiting: number;
+  /** Without a byte while the connection is open: the board may be erasing a whole slot. */
+  stalled: number;
+  /** Without a byte and without a connection. */
+  brokenOff: number;
+  /** For writing the rest, verifying, and for an app restarting and joining the network. */
+  arriving: number;
+  /** For finding the board again. */
+  searching: number;
+}
+
+/** Erasing 8 MB takes 20 s by the data sheet's typical figure and five times that by its worst. esp_http_client gives up after 5 s. */
+export const UPDATE_TIMES: UpdateTimes = {
+  poll: 2000,
+  quiet: 15_000,
+  preparing: 60_000,
+  waiting: 60_000,
+  stalled: 120_000,
+  brokenOff: 20_000,
+  arriving: 60_000,
+  searching: 180_000,
+};
+
+/** Least milliseconds between two notes of how far a download is. */
+const SERVED_EVERY = 1000;
+
+/** Milliseconds between two looks at a board while its user thinks. */
+const LOOK_AGAIN = 10_000;
+
+/** Positions in which the board may fetch the file. */
+type OfferedAt = 'asking' | 'waiting' | 'downloading' | 'arriving' | 'searching' | 'picking';
+const OFFERED: ReadonlySet<Position['at']> = new Set<OfferedAt>([
+  'asking',
+  'waiting',
+  'downloading',
+  'arriving',
+  'searching',
+  'picking',
+]);
+
+/** A run under way. */
+export class UpdateRun {
+  /** How it ended; rejects when it was halted or when the journal fails. */
+  readonly ended: Promise<Outcome>;
+  #state: UpdateState;
+  readonly #env: UpdateSurroundings;
+  readonly #times: UpdateTimes;
+  readonly #halt = new AbortController();
+  readonly #watchers = new Set<(state: UpdateState) => void>();
+  readonly #queue: { event: UpdateEvent; from?: AbortSignal }[] = [];
+  #wake: (() => void) | undefined;
+  #activity: { key: string; abort: AbortController } | undefined;
+  #offer: OpenOffer | undefined;
+
+  /** Begins, or goes on where the journal ended: with `resumed`, in a position that was written down by an earlier program. */
+  constructor(state: UpdateState, env: UpdateSurroundings, { resumed = false } = {}) {
+    this.#state = state;
+    this.#env = env;
+    this.#times = { ...UPDATE_TIMES, ...env.times };
+    this.ended = this.#run(resumed).finally(() => this.#rest());
+    this.ended.catch(() => undefined); // whoever waits for it is told
+  }
+
+  get state(): UpdateState {
+    return this.#state;
+  }
+
+  /** What the user, or another part of the program, has to say. */
+  send(event: UpdateEvent): void {
+    this.#push({ event });
+  }
+
+  #push(entry: { event: UpdateEvent; from?: AbortSignal }): void {
+    this.#queue.push(entry);
+    this.#wake?.();
+  }
+
+  /** Called after each change of state. */
+  onState(callback: (state: UpdateState) => void): () => void {
+    this.#watchers.add(callback);
+    return () => this.#watchers.delete(callback);
+  }
+
+  /** Leaves everything as it is, for another program to go on. */
+  halt(): void {
+    this.#halt.abort();
+    this.#wake?.();
+  }
+
+  async #run(resumed: boolean): Promise<Outcome> {
+    // Whether the request went out before the program ended is not known: it is not sent again.
+    if (resumed && this.#state.position.at === 'asking') await this.#take({ event: 'unanswered', delivered: true });
+    for (;;) {
+      const { position } = this.#state;
+      if (position.at === 'ended') return position.outcome;
+      await this.#settle();
+      await this.#take(await this.#nextEvent());
+    }
+  }
+
+  async #take(event: UpdateEvent): Promise<void> {
+    const next = nextStep(this.#state, event);
+    if (next === this.#state) return;
+    await this.#env.journal(event, next);
+    this.#state = next;
+    for (const watcher of this.#watchers) watcher(next);
+  }
+
+  async #nextEvent(): Promise<UpdateEvent> {
+    for (;;) {
+      this.#halt.signal.throwIfAborted();
+      const next = this.#queue.shift();
+      // What an activity said of the position before says nothing of this one.
+      if (next && !next.from?.aborted) return next.event;
+      if (next) continue;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+  }
+
+  /** Has the file served that this position needs, and the activity run that belongs to it; ends those of the position before. */
+  async #settle(): Promise<void> {
+    const { position } = this.#state;
+    const key = activityKey(position);
+    if (this.#activity && this.#activity.key !== key) this.#activity.abort.abort();
+    await this.#settleOffer(position);
+    if (this.#activity?.key === key) return;
+    const abort = new AbortController();
+    this.#activity = { key, abort };
+    const { signal } = abort;
+    const emit = (event: UpdateEvent): void => this.#push({ event, from: signal });
+    void this.#act(position, emit, signal).catch((error: unknown) => {
+      if (!signal.aborted) this.#fail(error);
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#halt.abort(error);
+    this.#wake?.();
+  }
+
+  async #settleOffer(position: Position): Promise<void> {
+    const wanted = 'file' in position && position.file !== '' && OFFERED.has(position.at) ? position : undefined;
+    if (this.#offer && this.#offer.file !== wanted?.file) {
+      this.#offer.withdraw();
+      this.#offer = undefined;
+    }
+    if (!wanted || this.#offer) return;
+    const { transfer, file, served } = wanted;
+    const size = this.#state.facts.sizes[transfer] ?? 0;
+    const offer = new OpenOffer({ file, size, served }, this.#env.clock, (ranges, signal) =>
+      this.#push({ event: { event: 'served', ranges }, from: signal }),
+    );
+    this.#offer = offer;
+    offer.opened = await this.#env.offer({ transfer, file, address: this.#state.address }, (range) =>
+      offer.served(range),
+    );
+  }
+
+  #rest(): void {
+    this.#activity?.abort.abort();
+    this.#offer?.withdraw();
+  }
+
+  async #act(position: Position, emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
+    switch (position.at) {
+      case 'ready':
+        return emit({ event: 'start' });
+      case 'preparing':
+        return this.#prepare(position.attempt, emit, signal);
+      case 'asking':
+        return this.#ask(emit, signal);
+      case 'waiting':
+      case 'downloading':
+        return this.#watchDownload(emit, signal);
+      case 'arriving':
+        return this.#watchPage({ limit: this.#times.arriving, emit, signal });
+      case 'confirming':
+        return this.#watchPage({ limit: this.#state.facts.trialMs, emit, signal });
+      case 'searching':
+        return this.#search(emit, signal);
+      case 'deciding':
+        return this.#watchPage({ every: LOOK_AGAIN, emit, signal });
+      case 'picking':
+      case 'ended':
+        return;
+    }
+  }
+
+  async #prepare(attempt: number, emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#env;
+    if (attempt > 1) await sleep(clock, this.#times.quiet, signal);
+    const end = clock.now() + this.#times.preparing;
+    for (;;) {
+      const page = await this.#page(signal);
+      if (page?.running !== undefined) return emit({ event: 'prepared', ...page, file: this.#env.newFileName() });
+      if (clock.now() >= end) return emit({ event: 'expired', answers: page !== undefined });
+      await sleep(clock, this.#times.poll, signal);
+    }
+  }
+
+  async #ask(emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
+    const url = this.#offer?.opened?.url ?? '';
+    const said = await this.#env.startDownload({ address: this.#state.address, url }, signal);
+    emit(said === 'taken' ? { event: 'answered' } : { event: 'unanswered', delivered: said === 'unknown' });
+  }
+
+  /** Tells when nothing has moved for too long. The board's page is looked at then only: while it downloads it has enough to do. */
+  async #watchDownload(emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#env;
+    let since = clock.now();
+    let sent = this.#sent;
+    for (;;) {
+      await sleep(clock, this.#times.poll, signal);
+      const bytes = this.#offer?.bytes ?? 0;
+      if (this.#sent !== sent) {
+        sent = this.#sent;
+        since = clock.now();
+      }
+      const open = this.#offer?.opened?.open ?? false;
+      const limit = open ? this.#times.stalled : bytes === 0 ? this.#times.waiting : this.#times.brokenOff;
+      if (clock.now() - since < limit) continue;
+      const page = await this.#page(signal);
+      if (page) emit({ event: 'page', ...page });
+      return emit({ event: 'expired', answers: page !== undefined, open });
+    }
+  }
+
+  /** Changes whenever something moves. */
+  get #sent(): number {
+    return (this.#offer?.bytes ?? 0) + (this.#offer?.opened?.sent ?? 0);
+  }
+
+  /** Shows the machine every page; without a limit for ever. */
+  async #watchPage({ limit = Infinity, every = this.#times.poll, emit, signal }: Watching): Promise<void> {
+    const { clock } = this.#env;
+    const end = clock.now() + limit;
+    for (;;) {
+      const page = await this.#page(signal);
+      if (page) emit({ event: 'page', ...page });
+      if (clock.now() >= end) return emit({ event: 'expired', answers: page !== undefined });
+      await sleep(clock, every, signal);
+    }
+  }
+
+  /** At the address where it was, and everywhere else. */
+  async #search(emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#env;
+    const end = clock.now() + this.#times.searching;
+    for (;;) {
+      const page = await this.#page(signal);
+      if (page) return emit({ event: 'page', ...page });
+      const candidates = await this.#env.find(this.#state, signal);
+      if (candidates.length > 0) return emit({ event: 'found', candidates });
+      if (clock.now() >= end) return emit({ event: 'expired', answers: false });
+      await sleep(clock, this.#times.poll, signal);
+    }
+  }
+
+  #page(signal: AbortSignal): Promise<SeenPage | undefined> {
+    return this.#env.readPage(this.#state.address, signal);
+  }
+}
+
+interface Watching {
+  limit?: number;
+  every?: number;
+  emit: (event: UpdateEvent) => void;
+  signal: AbortSignal;
+}
+
+/** Positions with the same key share one activity. */
+function activityKey(position: Position): string {
+  const attempt = 'attempt' in position ? `${position.transfer} ${position.attempt}` : '';
+  const at = position.at === 'downloading' ? 'waiting' : position.at;
+  return `${at} ${attempt}`;
+}
+
+/** An offered file and what of it was fetched; tells it at most once a second, and at once when it is whole. */
+class OpenOffer {
+  readonly file: string;
+  opened: FileOffer | undefined;
+  readonly #size: number;
+  #ranges: readonly ByteRange[];
+  readonly #clock: Clock;
+  readonly #tell: (ranges: readonly ByteRange[], signal: AbortSignal) => void;
+  readonly #withdrawn = new AbortController();
+  #toldAt = -Infinity;
+  #cancelLater: (() => void) | undefined;
+
+  constructor(
+    { file, size, served }: { file: string; size: number; served: readonly ByteRange[] },
+    clock: Clock,
+    tell: (ranges: readonly ByteRange[], signal: AbortSignal) => void,
+  ) {
+    this.file = file;
+    this.#size = size;
+    this.#ranges = served;
+    this.#clock = clock;
+    this.#tell = tell;
+  }
+
+  get bytes(): number {
+    return coveredBytes(this.#ranges);
+  }
+
+  served(range: ByteRange): void {
+    this.#ranges = addRange(this.#ranges, range);
+    const wait = this.#toldAt + SERVED_EVERY - this.#clock.now();
+    if (wait <= 0 || this.bytes >= this.#size) this.#tellNow();
+    else this.#cancelLater ??= this.#clock.after(wait, () => this.#tellNow());
+  }
+
+  withdraw(): void {
+    this.#withdrawn.abort();
+    this.#cancelLater?.();
+    this.opened?.withdraw();
+  }
+
+  #tellNow(): void {
+    this.#cancelLater?.();
+    this.#cancelLater = undefined;
+    this.#toldAt = this.#clock.now();
+    this.#tell(this.#ranges, this.#withdrawn.signal);
+  }
+}
