@@ -1,17 +1,20 @@
 /** `twostep virtual`: a virtual board as a process, for any tool that speaks the boot loader's protocol over TCP. */
-import { systemClock } from '#clock.ts';
 import { parseFlashSize } from '#formats/chips.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type CommandContext } from './context.ts';
+import { FIRMWARE_NAMES } from '#sim/firmware/firmwares.ts';
+import { NETWORK_FAULT_FORMS } from './network-fault-option.ts';
 import { EFUSE_NAMES, parseEfuses } from './efuse-option.ts';
+import { fastClock } from './fast-clock.ts';
 import { openFlashFile } from './flash-file.ts';
 import { InputError } from './input-error.ts';
-import { parseTcpAddress, parseVirtualChip, parseWifiNetwork } from './ports/port-name.ts';
+import { parseTcpAddress, parseVirtualChip } from './ports/port-name.ts';
+import { type NetworkOptions, virtualNetwork } from './virtual-network.ts';
 import { serveBoard } from './virtual-server.ts';
 import { type Command, Option } from 'commander';
 import { jsonOption } from './board-options.ts';
 
-export interface VirtualOptions {
+export interface VirtualOptions extends NetworkOptions {
   chip: string;
   flash?: string;
   flashSize: string;
@@ -19,9 +22,17 @@ export interface VirtualOptions {
   control?: string;
   rfc2217?: string;
   boot: 'download' | 'normal';
-  wifi?: string;
   wiring: 'uart' | 'usb-serial-jtag';
   efuse?: string;
+  speed: string;
+}
+
+const FASTEST = 1000;
+
+function parseSpeed(text: string): number {
+  const factor = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : 0;
+  if (factor >= 1 && factor <= FASTEST) return factor;
+  throw new InputError('speed', `"${text}" is no speed`, { todo: `Give a number from 1 to ${FASTEST}.` });
 }
 
 /** Where the UART is when no other way to it was asked for. */
@@ -50,34 +61,45 @@ async function virtualCommand(options: VirtualOptions, { output, signal }: Comma
     ...(rfc2217 === undefined ? {} : { rfc2217: parseTcpAddress(rfc2217) }),
   };
   const efuses = options.efuse === undefined ? {} : parseEfuses(options.efuse, chip);
-  const accessPoint = options.wifi === undefined ? undefined : parseWifiNetwork(options.wifi);
+  const clock = fastClock(parseSpeed(options.speed));
+  const failed = new AbortController();
+  const network = await virtualNetwork(options, {
+    clock,
+    onServes: (http) => output.say('online', { http }, `The board serves http://${http}/`),
+    onError: (error) => failed.abort(error),
+  });
 
   const file = await openFlashFile(options.flash, size);
   const board = new VirtualEsp32({
     chip,
-    clock: systemClock,
+    clock,
     flash: file.bytes,
     boot: options.boot,
     wiring: options.wiring,
     efuses,
-    ...(accessPoint ? { network: { accessPoint } } : {}),
+    ...network.board,
   });
+  if (network.wifi) network.wifi.board = board;
   const stopSaving = file.keepSaved();
   try {
-    const server = await serveBoard(board, faces);
+    const server = await serveBoard(board, faces, network.wifi);
     const { addresses } = server;
     const places = [
       ...(addresses.uart === undefined ? [] : [`on ${addresses.uart}`]),
       ...(addresses.control === undefined ? [] : [`modem lines on ${addresses.control}`]),
       ...(addresses.rfc2217 === undefined ? [] : [`on rfc2217://${addresses.rfc2217}`]),
+      ...(network.http === undefined ? [] : [`and serves http://${network.http}/ once it is online`]),
     ];
-    const fields = { chip, flashSize: file.bytes.length, ...addresses };
+    const { http } = network;
+    const fields = { chip, flashSize: file.bytes.length, ...addresses, ...(http === undefined ? {} : { http }) };
     output.say('listening', fields, `A virtual ${board.chip.name} listens ${places.join(', ')}`);
+    const ended = AbortSignal.any([signal, failed.signal]);
     await new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve(), { once: true });
+      if (ended.aborted) resolve();
+      else ended.addEventListener('abort', () => resolve(), { once: true });
     });
     await server.close();
+    if (!signal.aborted) throw failed.signal.reason as Error;
   } finally {
     board.powerCut();
     await stopSaving();
@@ -99,7 +121,10 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
         .choices(['download', 'normal'])
         .default('normal'),
     )
-    .option('--wifi <ssid:password>', 'the network that the board finds')
+    .option('--http <address>', 'HOST:PORT where the board serves on the network; HOST is its own, such as 127.0.0.2')
+    .option('--firmware <name>', `what its apps do: ${FIRMWARE_NAMES.join(', ')}`, 'house')
+    .option('--wifi <ssid:password>', 'the network that the board finds; with --http any that it looks for')
+    .option('--network-fault <faults>', `what goes wrong on it, with commas between: ${NETWORK_FAULT_FORMS}`)
     .addOption(
       new Option(
         '--wiring <how>',
@@ -108,6 +133,7 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
         .choices(['uart', 'usb-serial-jtag'])
         .default('uart'),
     )
+    .option('--speed <factor>', 'so many times faster than a real board: its line, its flash, its network', '1')
     .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
     .addOption(jsonOption())
     .action((options: VirtualOptions) => virtualCommand(options, context));

@@ -3,6 +3,7 @@
  * of it by RFC 2217 on a third. The host is the client. One at a time, as a serial port has one owner.
  */
 import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { type Wifi } from '#sim/network/wifi.ts';
 import * as v from 'valibot';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { type TcpAddress } from './ports/tcp-socket.ts';
@@ -19,7 +20,8 @@ export interface BoardServer {
 
 /**
  * A line from the host. `at` tells after how many UART bytes it holds; without it, at once.
- * `modem` with `dtr` and `rts`, `baud` with `baud`, `close`; and for the hand at the cable `cable` with `plugged`.
+ * `modem` with `dtr` and `rts`, `baud` with `baud`, `close`; and for hands at the board `cable` with `plugged`,
+ * `power` with `off`, `restart`, `wifi` with `gone`: milliseconds for which the access point is away.
  */
 const HostLineSchema = v.object({
   event: v.string(),
@@ -27,6 +29,8 @@ const HostLineSchema = v.object({
   rts: v.optional(v.boolean()),
   baud: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1))),
   plugged: v.optional(v.boolean()),
+  off: v.optional(v.boolean()),
+  gone: v.optional(v.pipe(v.number(), v.minValue(0))),
   at: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
 });
 type HostLine = v.InferOutput<typeof HostLineSchema>;
@@ -36,8 +40,9 @@ const MAX_LINE = 4096;
 export async function serveBoard(
   board: VirtualEsp32,
   faces: Readonly<Partial<Record<Face, TcpAddress>>>,
+  wifi?: Wifi,
 ): Promise<BoardServer> {
-  const host = new HostSide(board);
+  const host = new HostSide(board, wifi);
   const takes: Record<Face, (socket: Socket) => void> = {
     uart: (socket) => host.takeUart(socket),
     control: (socket) => host.takeControl(socket),
@@ -69,6 +74,7 @@ export async function serveBoard(
 /** What the host does on its connections, in the order in which it did it. */
 class HostSide {
   readonly #board: VirtualEsp32;
+  readonly #wifi: Wifi | undefined;
   #uart: Socket | undefined;
   #control: Socket | undefined;
   #remote: Rfc2217Host | undefined;
@@ -77,8 +83,9 @@ class HostSide {
   #waiting: HostLine[] = [];
   #lines = { dtr: false, rts: false };
 
-  constructor(board: VirtualEsp32) {
+  constructor(board: VirtualEsp32, wifi: Wifi | undefined) {
     this.#board = board;
+    this.#wifi = wifi;
     board.onPresence = (present) => this.#presence(present);
     board.line.hostFollows = true;
   }
@@ -188,9 +195,13 @@ class HostSide {
     }
   }
 
-  #apply({ event, dtr, rts, baud, plugged }: HostLine): void {
+  #apply({ event, dtr, rts, baud, plugged, off, gone }: HostLine): void {
     if (event === 'cable' && plugged === false) this.#board.pullCable();
     else if (event === 'cable' && plugged === true) this.#board.plugIn();
+    else if (event === 'power' && off === true) this.#board.powerCut();
+    else if (event === 'power' && off === false) this.#board.powerOn();
+    else if (event === 'restart') this.#board.reset('software');
+    else if (event === 'wifi' && gone !== undefined) this.#wifi?.goAway(gone);
     // The lines are those of a host by RFC 2217, while there is one.
     else if (this.#remote) return;
     else if (event === 'modem') this.#setLines({ dtr: dtr ?? this.#lines.dtr, rts: rts ?? this.#lines.rts });

@@ -7,6 +7,7 @@ import { type ChipMemory } from '#sim/board/chip-memory.ts';
 import { type Efuses } from '#sim/board/efuses.ts';
 import { type NorFlash } from '#sim/board/nor-flash.ts';
 import { type SimChip } from '#sim/board/sim-chips.ts';
+import { type Lan } from '#sim/network/lan.ts';
 
 /** Why the chip starts anew; each chip prints its own number and word for it. */
 export type ResetReason = 'power-on' | 'software' | 'cpu-software' | 'watchdog' | 'usb' | 'brownout';
@@ -48,10 +49,20 @@ export interface Program {
   stop(): void;
 }
 
+export interface AccessPoint {
+  readonly ssid: string;
+  /** Empty for an open network. */
+  readonly password: string;
+}
+
 /** The world around the board: which network there is, and what it hands out. */
 export interface SimNetwork {
-  /** The one access point in reach, or `undefined` for none. */
-  readonly accessPoint?: { readonly ssid: string; readonly password: string };
-  /** Address that the access point hands out; `192.168.1.57` unless told otherwise. */
+  /** The one access point in reach, or `undefined` for none. `any` is the one that the board looks for, whatever that is. */
+  readonly accessPoint?: AccessPoint | 'any' | undefined;
+  /** Address that the access point hands out; `192.168.1.57` unless told otherwise. Another one may follow after a restart. */
   readonly address?: string;
+  /** The interface of a station that has joined, at the address that it was given; without it nothing can be sent. */
+  readonly join?: (address: string) => Lan;
+  /** Tells when the access point goes and when it is back. The returned function ends that. */
+  readonly watch?: (onPresence: (present: boolean) => void) => () => void;
 }

@@ -284,7 +284,10 @@ export class VirtualEsp32 implements LoaderMachine {
   #flashOperation(): void {
     const share = this.faults.operation();
     if (share === undefined) return;
+    // Code that is at work still goes on to where it waits next.
+    this.flash.frozen = true;
     this.clock.after(0, () => {
+      this.flash.frozen = false;
       this.flash.interruptLast(share);
       this.powerCycle();
     });

@@ -35,6 +35,8 @@ export class NorFlash {
   generation = 0;
   /** Called when an operation starts, for faults. */
   onOperation: (() => void) | undefined;
+  /** Without supply: it is neither erased nor programmed. */
+  frozen = false;
   readonly #times: FlashTimes;
   #last: Operation | undefined;
 
@@ -80,7 +82,7 @@ export class NorFlash {
    */
   program(offset: number, data: Uint8Array): number {
     const end = Math.min(offset + data.length, this.size);
-    if (end <= offset) return 0;
+    if (end <= offset || this.frozen) return 0;
     this.#remember(offset, end - offset);
     for (let at = offset; at < end;) {
       const stop = Math.min(alignDown(at, FLASH_SECTOR) + FLASH_SECTOR, end);
@@ -115,6 +117,7 @@ export class NorFlash {
   }
 
   #eraseUnit(offset: number, length: number): void {
+    if (this.frozen) return;
     this.#remember(offset, length);
     for (let at = offset; at < offset + length; at += FLASH_SECTOR) {
       if (!this.badSectors.has(at / FLASH_SECTOR)) this.bytes.fill(0xff, at, at + FLASH_SECTOR);

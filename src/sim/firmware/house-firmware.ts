@@ -6,15 +6,16 @@
  */
 import { type AppDescription } from '#formats/app-image.ts';
 import { hexAddress, toHex } from '#formats/bytes.ts';
-import { revisionText } from '#formats/image-verify.ts';
 import { describePartition, type Partition } from '#formats/partition-table.ts';
+import { AppConsole, flashSizeLine, PANIC_MS, START_MS, startLines, WIFI_START_MS } from './app-console.ts';
 import { isOnTrial, markAppValid } from './app-ota.ts';
 import { type CredentialKeys, findCredentials, type HouseCredentials } from './house-credentials.ts';
+import { HouseNetwork } from './house-network.ts';
 import { type DataSlot, dataSlotOf, printable, readDataSlot } from './house-slots.ts';
 import { loadAppPartitions, openNvs } from './house-storage.ts';
-import { tryToJoin, WIFI_REASON_NAMES, type WifiReason } from './house-wifi.ts';
-import { error, formatLogLine, info, type LogLine, warning } from '#sim/boot/log-line.ts';
-import { type Machine, type Program } from '#sim/machine.ts';
+import { builtInCredentials, linkLine, tryToJoin, WIFI_REASON_NAMES, type WifiReason } from './house-wifi.ts';
+import { error, info, type LogLine, warning } from '#sim/boot/log-line.ts';
+import { type AccessPoint, type Machine, type Program } from '#sim/machine.ts';
 import { runScript, type Script } from '#sim/boot/script.ts';
 import { type StartedApp } from '#sim/boot/started-app.ts';
 
@@ -53,18 +54,14 @@ export interface HouseState {
 export interface HouseOptions {
   /** The namespace and keys that this firmware was written for; without them any sensible ones are taken. */
   keys?: CredentialKeys;
+  /** Of its HTTP server; 80 unless told otherwise. */
+  port?: number;
 }
 
 const TAG = 'house';
 const WIFI_TAG = 'wifi station';
 const TRIES = 5;
-const MS_PER_CHARACTER = 10 / 115.2;
-/** From the boot loader's jump to the app's first line: mapping, and clearing of RAM. */
-const START_MS = 15;
-/** The driver's start, with its radio calibration. */
-const WIFI_START_MS = 180;
 const RETRY_PAUSE_MS = 100;
-const PANIC_MS = 120;
 
 /** Starts it on the machine; see `BootOptions.startApp` for others. */
 export function startHouseFirmware(machine: Machine, app: StartedApp, options: HouseOptions = {}): HouseFirmware {
@@ -76,13 +73,17 @@ export class HouseFirmware implements Program {
   readonly #machine: Machine;
   readonly #app: StartedApp;
   readonly #options: HouseOptions;
+  readonly #console: AppConsole;
   readonly #description: AppDescription | undefined;
   readonly #stopScript: () => void;
+  #stopWatching: (() => void) | undefined;
+  #served: HouseNetwork | undefined;
 
   constructor(machine: Machine, app: StartedApp, options: HouseOptions) {
     this.#machine = machine;
     this.#app = app;
     this.#options = options;
+    this.#console = new AppConsole(machine, app);
     this.#description = app.image.description;
     this.state = {
       phase: 'starting',
@@ -101,6 +102,8 @@ export class HouseFirmware implements Program {
 
   stop(): void {
     this.#stopScript();
+    this.#stopWatching?.();
+    this.#served?.stop();
   }
 
   *#run(): Script {
@@ -111,8 +114,11 @@ export class HouseFirmware implements Program {
     if (real < believed) return yield* this.#abort(flashSizeLine('smaller', real, believed));
     if (real > believed) yield* this.#log(flashSizeLine('larger', real, believed));
     yield* this.#log(info('main_task', 'Started on CPU0'), info('main_task', 'Calling app_main()'));
-    const credentials = yield* this.#openStorage();
+    const stored = yield* this.#openStorage();
     yield* this.#showData();
+    // A network that takes every board takes also one that knows of none.
+    const { network } = this.#machine;
+    const credentials = stored ?? (network.accessPoint === 'any' ? builtInCredentials(network) : undefined);
     if (!credentials) {
       this.state.phase = 'no-credentials';
       yield* this.#log(warning(TAG, 'no Wi-Fi credentials in NVS: staying off the network'));
@@ -148,7 +154,7 @@ export class HouseFirmware implements Program {
     yield* this.#log(dataLine(data));
   }
 
-  *#join(credentials: HouseCredentials): Script {
+  *#join(credentials: AccessPoint): Script {
     this.state.phase = 'joining';
     yield WIFI_START_MS;
     yield* this.#log(info('wifi', `mode : sta (${this.#app.mac})`), info('wifi', 'enable tsf'));
@@ -163,6 +169,7 @@ export class HouseFirmware implements Program {
         yield* this.#log(info(WIFI_TAG, `connected to ap SSID:${credentials.ssid}`));
         this.state.address = outcome.address;
         this.state.phase = 'online';
+        this.#serve(outcome.address);
         return this.#confirm();
       }
       const { reason } = outcome;
@@ -175,6 +182,23 @@ export class HouseFirmware implements Program {
     yield* this.#log(error(TAG, `failed to connect to SSID:${credentials.ssid} after ${TRIES} tries`));
   }
 
+  #serve(address: string): void {
+    const { network } = this.#machine;
+    const lan = network.join?.(address);
+    if (!lan) return;
+    const { partitions } = this.state;
+    const port = this.#options.port ?? 80;
+    this.#served = new HouseNetwork({
+      machine: this.#machine,
+      app: this.#app,
+      partitions,
+      console: this.#console,
+      lan,
+      port,
+    });
+    this.#stopWatching = network.watch?.((present) => this.#console.log(linkLine(present)));
+  }
+
   /** After an update the app is on trial until it says that it works. */
   #confirm(): void {
     const { flash } = this.#machine;
@@ -185,58 +209,14 @@ export class HouseFirmware implements Program {
   *#abort(line: LogLine): Script {
     this.state.phase = 'aborted';
     yield* this.#log(line);
-    yield* this.#print('\r\nassert failed: do_core_init startup.c:328 (flash_ret == ESP_OK)\r\n\r\n');
-    const digest = this.#description?.elfSha256.slice(0, 16);
-    yield* this.#print(`\r\n${digest ? `ELF file SHA256: ${digest}\r\n\r\n` : ''}Rebooting...\r\n`);
+    yield this.#console.panic('assert failed: do_core_init startup.c:328 (flash_ret == ESP_OK)');
     yield PANIC_MS;
     this.#machine.reset('cpu-software');
   }
 
   *#log(...lines: LogLine[]): Script {
-    for (const line of lines) {
-      yield* this.#print(formatLogLine(line, this.#machine.clock.now() - this.#app.startedAt));
-    }
+    for (const line of lines) yield this.#console.log(line);
   }
-
-  *#print(text: string): Script {
-    this.#machine.send(text);
-    yield text.length * MS_PER_CHARACTER;
-  }
-}
-
-/** From `cpu_start` to the flash driver. From ESP-IDF 5.2 on the description comes from `app_init`. */
-function startLines({ image, chipRevision }: StartedApp, chip: string): LogLine[] {
-  const { description, header } = image;
-  const [major = 5, minor = 2] = (/(\d+)\.(\d+)/.exec(description?.idfVersion ?? '') ?? []).slice(1).map(Number);
-  const tag = major > 5 || (major === 5 && minor >= 2) ? 'app_init' : 'cpu_start';
-  const most = header.maxChipRevFull === 0 || header.maxChipRevFull === 0xffff ? 9999 : header.maxChipRevFull;
-  return [
-    info('cpu_start', chip === 'esp32c3' ? 'Unicore app' : 'Multicore app'),
-    info('cpu_start', 'Pro cpu start user code'),
-    info('cpu_start', 'cpu freq: 160000000 Hz'),
-    info(tag, 'Application information:'),
-    ...(description
-      ? [
-          info(tag, `Project name:     ${description.projectName}`),
-          info(tag, `App version:      ${description.version}`),
-          info(tag, `Compile time:     ${description.date} ${description.time}`),
-          info(tag, `ELF file SHA256:  ${description.elfSha256.slice(0, 9)}...`),
-          info(tag, `ESP-IDF:          ${description.idfVersion}`),
-        ]
-      : []),
-    info('efuse_init', `Min chip rev:     ${revisionText(header.minChipRevFull)}`),
-    info('efuse_init', `Max chip rev:     ${revisionText(most)} `),
-    info('efuse_init', `Chip rev:         ${revisionText(chipRevision)}`),
-    info('heap_init', 'Initializing. RAM available for dynamic allocation:'),
-    info('spi_flash', 'detected chip: generic'),
-    info('spi_flash', `flash io: ${header.flashMode ?? 'dio'}`),
-  ];
-}
-
-function flashSizeLine(relation: 'smaller' | 'larger', real: number, believed: number): LogLine {
-  const sizes = `Detected size(${real / 1024}k) ${relation} than the size in the binary image header(${believed / 1024}k).`;
-  if (relation === 'smaller') return error('spi_flash', `${sizes} Probe failed.`);
-  return warning('spi_flash', `${sizes} Using the size in the binary image header.`);
 }
 
 function dataLine({ slot, partition, content, bytes }: DataSlot): LogLine {

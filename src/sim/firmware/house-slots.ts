@@ -9,7 +9,8 @@ import { type StartedApp } from '#sim/boot/started-app.ts';
 
 /** Bytes in front of the data, which make the slot's content pass for an image. */
 export const DATA_OFFSET = 32;
-const SHOWN_BYTES = 10;
+/** So many of the data are shown. */
+export const SHOWN_BYTES = 10;
 const PAGE = 0x1_0000;
 
 export interface DataSlot {
@@ -42,7 +43,7 @@ export function readDataSlot(flash: Uint8Array, partition: Partition, app: Start
 }
 
 /** Whether pages enough are free beside the app's own constants. */
-function canMap({ offset, size }: Partition, { image }: StartedApp): boolean {
+export function canMap({ offset, size }: Partition, { image }: StartedApp): boolean {
   const { chipId } = image.header;
   const limit = CHIPS.find(({ imageChipId }) => imageChipId === chipId)?.dataMapLimit;
   if (limit === undefined) return true;

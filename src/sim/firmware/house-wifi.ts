@@ -4,9 +4,8 @@
  */
 import { toHex } from '#formats/bytes.ts';
 import { wifiPmk } from '#formats/nvs/wifi-credentials.ts';
-import { type HouseCredentials } from './house-credentials.ts';
 import { info, type LogLine } from '#sim/boot/log-line.ts';
-import { type SimNetwork } from '#sim/machine.ts';
+import { type AccessPoint, type SimNetwork } from '#sim/machine.ts';
 
 /** Why the access point and the station did not come together. */
 export const WifiReason = {
@@ -26,6 +25,15 @@ export const WIFI_REASON_NAMES: Record<WifiReason, string> = {
 
 const DEFAULT_ADDRESS = '192.168.1.57';
 
+/** Of a firmware that was built for the network that is there. */
+export function builtInCredentials({ accessPoint }: SimNetwork): AccessPoint {
+  return accessPoint === undefined || accessPoint === 'any' ? { ssid: 'workshop', password: '' } : accessPoint;
+}
+
+/** The access point has gone, or is back. The driver reconnects by itself; connections live on where it does not take too long. */
+export const linkLine = (present: boolean): LogLine =>
+  present ? info('wifi', 'state: assoc -> run (0x10)') : info('wifi', 'state: run -> init (0xc800)');
+
 /** Lines of one try, each with the milliseconds that pass before it. */
 export interface JoinTry {
   lines: { after: number; line: LogLine }[];
@@ -33,8 +41,8 @@ export interface JoinTry {
 }
 
 /** What happens when a station with these credentials tries to join. */
-export function tryToJoin(network: SimNetwork, { ssid, password }: HouseCredentials): JoinTry {
-  const { accessPoint } = network;
+export function tryToJoin(network: SimNetwork, { ssid, password }: AccessPoint): JoinTry {
+  const accessPoint = network.accessPoint === 'any' ? { ssid, password } : network.accessPoint;
   const scan = { after: 2400, line: info('wifi', 'new:<1,0>, old:<1,0>, ap:<255,255>, sta:<1,0>, prof:1') };
   const fails = (reason: WifiReason, lines: JoinTry['lines'] = [scan]): JoinTry => {
     return { lines, outcome: { joined: false, reason } };
