@@ -1,21 +1,30 @@
-/** `npm start`: serves the built page on this machine. Host and port can be set by HOST and PORT. */
+/** `npm start`: the station on this computer with what it does by default. Host and port can be set by HOST and PORT. */
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import { createStation } from './server.ts';
+import { defaultDataFolder } from './data-folder.ts';
+import { startHere } from './start.ts';
+import { StartError } from './start-error.ts';
 
-const host = process.env['HOST'] ?? '127.0.0.1';
-const port = Number(process.env['PORT'] ?? 4600);
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+const { env } = process;
 
-const station = await createStation({ pageFolder: fileURLToPath(new URL('../../dist/page', import.meta.url)) });
 try {
-  await station.listen({ host, port });
-  const address = station.server.address();
-  console.log(`Twostep is at http://${host}:${typeof address === 'object' ? address?.port : port}`);
+  const station = await startHere({
+    host: env['HOST'] ?? '127.0.0.1',
+    port: Number(env['PORT'] ?? 4600),
+    data: defaultDataFolder({ env }),
+    pageFolder: fileURLToPath(new URL('../../dist/page', import.meta.url)),
+    version,
+    log: (line) => console.error(line),
+  });
+  console.log(`Twostep is at ${station.url}`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void station.close());
 } catch (error) {
-  if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-  console.error(`Port ${port} is in use. Start with another one, such as PORT=${port + 1} npm start`);
+  if (!(error instanceof StartError)) throw error;
+  const todo =
+    error.code === 'port-in-use'
+      ? `Start with another one, such as PORT=${Number(env['PORT'] ?? 4600) + 1} npm start`
+      : `${error.todo ?? ''} Options are those of: npm run twostep -- serve --help`;
+  console.error(`${error.message}. ${todo}`);
   process.exitCode = 1;
-}
-
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void station.close());
 }

@@ -40,9 +40,9 @@ function refuse(message: string): never {
 }
 
 function figureTable(figures: readonly Figure[]): string {
-  const rows = figures.map(({ name, ours, other, against, unit, ratio }) => [
+  const rows = figures.map(({ name, ours, other, against, unit, ratio, most }) => [
     name,
-    number(ratio),
+    `${number(ratio)}${most !== undefined && ratio > most ? ` (at most ${most})` : ''}`,
     number(ours),
     number(other),
     unit,
@@ -97,6 +97,7 @@ async function measuredRun(): Promise<void> {
   const { results: flash, failures, floors } = await runFlashCases();
   const targets = heldAgainstTargets(flash);
   if (failures.some(({ client }) => client === 'twostep')) process.exitCode = 1;
+  if (figures.some(({ ratio, most }) => most !== undefined && ratio > most)) process.exitCode = 1;
   if (values.json) {
     console.log(JSON.stringify({ figures, flash, floors, failures, targets }, null, 2));
     return;

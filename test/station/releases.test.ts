@@ -1,0 +1,177 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { MAX_UPLOAD, type ReleaseView } from '#api.ts';
+import { type Release } from '#formats/release/release.ts';
+import { ReleaseCache } from '../../src/station/releases/release-cache.ts';
+import { appImage } from '../support/releases.ts';
+import { releaseFile, StationRig } from './support/station-rig.ts';
+
+let rig: StationRig;
+
+describe('uploads', () => {
+  beforeEach(async () => {
+    rig = await StationRig.start();
+    await rig.session();
+  });
+  afterEach(() => rig.end());
+
+  const upload = (name: string, body: Uint8Array) =>
+    rig.ask<{ error: string; detail: string }>('POST', `/api/releases?name=${encodeURIComponent(name)}`, { body });
+
+  test('a release is told by what is in it', async () => {
+    const view = await rig.upload('2.0.0');
+    expect(view).toMatchObject({
+      name: 'Voice box',
+      version: '2.0.0',
+      builds: [{ chip: 'esp32', app: { project: 'voice_box', version: '2.0.0' }, data: { name: 'voices.bin' } }],
+    });
+    expect(await rig.get<ReleaseView[]>('GET', '/api/releases')).toEqual([view]);
+  });
+
+  test('the same file is the same release, also after a restart', async () => {
+    const first = await rig.upload('2.0.0');
+    await rig.station.close();
+    await rig.open();
+    expect(await rig.upload('2.0.0')).toEqual(first);
+    expect(readdirSync(join(rig.data, 'releases'))).toEqual([first.id]);
+  });
+
+  test('names are names, never paths', async () => {
+    const view = await rig.get<ReleaseView>(
+      'POST',
+      '/api/releases?name=..%2F..%2Fetc%2Fevil%0A.bin',
+      appImage({ chip: 'esp32' }),
+    );
+    expect(view.builds[0]?.app.name).toBe('evil.bin');
+    expect(readdirSync(join(rig.data, 'releases'))).toEqual([view.id]);
+    for (const name of ['', '/', 'x'.repeat(300)]) {
+      expect((await upload(name, new Uint8Array(9))).status).toBe(400);
+    }
+  });
+
+  test('what is none is refused, with the reason, and leaves nothing', async () => {
+    const whole = releaseFile('2.0.0');
+    const damaged = appImage({ chip: 'esp32' });
+    damaged[100] = damaged[100]! ^ 1;
+    const files = {
+      'text.txt': new TextEncoder().encode('hello'),
+      'zeros.bin': new Uint8Array(5000),
+      'cut.zip': whole.subarray(0, whole.length / 2),
+      'damaged.bin': damaged,
+    };
+    for (const [name, bytes] of Object.entries(files)) {
+      const { status, body } = await upload(name, bytes);
+      expect([status, body.error]).toEqual([422, 'release-refused']);
+      expect(body.detail).toMatch(/^[a-z]+(-[a-z0-9]+)+: ./);
+    }
+    expect(readdirSync(join(rig.data, 'releases'))).toEqual([]);
+  });
+
+  test('an empty file, and one as JSON', async () => {
+    expect((await upload('x.bin', new Uint8Array())).status).toBe(400);
+    expect((await rig.ask('POST', '/api/releases?name=x', { body: { a: 1 } })).status).toBe(400);
+    expect((await rig.ask('POST', '/api/releases?name=x')).status).toBe(400);
+  });
+
+  test('what is too large is refused: as soon as it is announced, or where it passes the limit', async () => {
+    await rig.station.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = rig.station.server.server.address() as { port: number };
+    const host = `127.0.0.1:${port}`;
+    const opened = await fetch(`http://${host}/api/session`, { method: 'POST', headers: { origin: `http://${host}` } });
+    const cookie = opened.headers.getSetCookie()[0]!.split(';')[0]!;
+    const send = (length: string, sent: number) =>
+      rawUpload(
+        port,
+        `POST /api/releases?name=x HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://${host}\r\nCookie: ${cookie}\r\nContent-Type: application/octet-stream\r\n${length}\r\n\r\n`,
+        sent,
+      );
+    expect(await send(`Content-Length: ${MAX_UPLOAD + 1}`, 10)).toMatch(/^HTTP\/1.1 413 .*"too-large"/s);
+    expect(await send('Transfer-Encoding: chunked', MAX_UPLOAD + 1)).toMatch(/^HTTP\/1.1 413 .*"too-large"/s);
+  });
+
+  test('a file that was changed behind the back of the station is not given to boards', async () => {
+    const { id } = await rig.upload('2.0.0');
+    rig.lan.add('192.168.7.50');
+    const board = await rig.addBoard('192.168.7.50');
+    await rig.station.close();
+    writeFileSync(join(rig.data, 'releases', id), releaseFile('3.0.0'));
+    writeFileSync(join(rig.data, 'releases', 'left-over.part'), 'x');
+    await rig.open();
+    const answer = await rig.ask('POST', '/api/updates/plan', { body: { release: id, boards: [board.id] } });
+    expect(answer).toMatchObject({ status: 500, body: { error: 'station-failed' } });
+    expect(readdirSync(join(rig.data, 'releases'))).toEqual([id]);
+  });
+});
+
+/** Sends that head and so many bytes, in one chunk. @returns what is answered. */
+function rawUpload(port: number, head: string, bytes: number): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    let said = '';
+    socket.on('data', (data: Buffer) => (said += data.toString()));
+    socket.on('error', () => undefined); // it is closed while the rest is sent
+    socket.on('close', () => resolve(said));
+    socket.write(head.includes('chunked') ? `${head}${bytes.toString(16)}\r\n` : head);
+    socket.write(new Uint8Array(bytes));
+  });
+}
+
+describe('a folder of releases', () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'twostep-releases-'));
+    writeFileSync(join(folder, 'one.zip'), releaseFile('1.0.0'));
+    writeFileSync(join(folder, 'notes.txt'), 'hello');
+    writeFileSync(join(folder, '.hidden.zip'), releaseFile('0.9.0'));
+    mkdirSync(join(folder, 'sub'));
+    rig = await StationRig.start({ releasesFolder: folder });
+    await rig.session();
+  });
+  afterEach(async () => {
+    await rig.end();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const versions = async () =>
+    (await rig.get<ReleaseView[]>('GET', '/api/releases')).map(({ version }) => version).sort();
+
+  test('what is there is taken, and what is none is said once', async () => {
+    expect(await versions()).toEqual(['1.0.0']);
+    expect(rig.said).toHaveLength(1);
+    expect(rig.said[0]).toContain('notes.txt');
+    await rig.pass(20_000);
+    expect(rig.said).toHaveLength(1);
+  });
+
+  test('what comes is taken once it is whole; what goes stays', async () => {
+    const bytes = releaseFile('2.0.0');
+    writeFileSync(join(folder, 'two.zip'), bytes.subarray(0, 1000));
+    await rig.pass(5500);
+    writeFileSync(join(folder, 'two.zip'), bytes);
+    rmSync(join(folder, 'one.zip'));
+    await expect.poll(async () => (await rig.pass(5000), versions())).toEqual(['1.0.0', '2.0.0']);
+    expect(rig.said.filter((line) => line.includes('two.zip'))).toEqual([]);
+  });
+
+  test('one that cannot be read is no folder of releases', async () => {
+    await rig.station.close();
+    rmSync(folder, { recursive: true });
+    await expect(rig.open()).rejects.toMatchObject({ code: 'releases-unreadable' });
+    mkdirSync(folder);
+    await rig.open();
+  });
+});
+
+test('releases that were read are kept up to a limit, those that were used last', () => {
+  const cache = new ReleaseCache(100);
+  const release = (name: string) => ({ name }) as Release;
+  cache.put('a', release('a'), 40);
+  cache.put('b', release('b'), 40);
+  expect(cache.get('a')?.name).toBe('a');
+  cache.put('c', release('c'), 40);
+  expect(['a', 'b', 'c'].map((id) => cache.get(id)?.name)).toEqual(['a', undefined, 'c']);
+  cache.put('large', release('large'), 1000);
+  expect(['a', 'c', 'large'].map((id) => cache.get(id)?.name)).toEqual([undefined, undefined, 'large']);
+});
