@@ -1,5 +1,6 @@
 /** The places of the page: one line each. The first is where an unknown address leads. */
 import Info from '@lucide/svelte/icons/info';
+import RefreshCw from '@lucide/svelte/icons/refresh-cw';
 import Zap from '@lucide/svelte/icons/zap';
 import { type Component } from 'svelte';
 import { type Icon } from './components/icon.ts';
@@ -15,5 +16,6 @@ export interface Place {
 
 export const PLACES: readonly [Place, ...Place[]] = [
   { path: '/', title: 'Provision', icon: Zap, load: () => import('./screens/Provision/Provision.svelte') },
+  { path: '/update', title: 'Update', icon: RefreshCw, load: () => import('./screens/Update/Update.svelte') },
   { path: '/about', title: 'About', icon: Info, load: () => import('./screens/About/About.svelte') },
 ];

@@ -3,6 +3,8 @@
  * One for the page; screens set it, the frame shows it.
  */
 
+import { SvelteMap } from 'svelte/reactivity';
+
 /** The chip in the header. */
 export interface BoardChip {
   /** `ESP32-S3`. */
@@ -17,12 +19,20 @@ export interface BoardChip {
 
 class Shell {
   board = $state.raw<BoardChip>();
-  /** Stands before the screen's name in the title of the tab: `42 %`, `Failed`. */
-  progress = $state('');
+  /** By the title of a place, what stands before it in the title of the tab: `42 %`, `Failed`. */
+  readonly progress = new SvelteMap<string, string>();
   /** Something runs that leaving the page would break: no reload is offered meanwhile. */
   busy = $state(false);
   /** What was said last. */
   said = $state.raw({ text: '', urgent: false });
+
+  /** What the tab's title says: how far the place is that is looked at, else which other one is at something. */
+  titleOf(place: string): string {
+    const here = this.progress.get(place);
+    if (here) return `${here} · ${place} · Twostep`;
+    const elsewhere = [...this.progress].find(([, text]) => text !== '');
+    return [place, ...(elsewhere ? [`${elsewhere[0]} ${elsewhere[1]}`] : []), 'Twostep'].join(' · ');
+  }
 
   /** Has a screen reader say it: `urgent` at once, else when it is free. */
   announce(text: string, { urgent = false } = {}): void {

@@ -1,5 +1,5 @@
 /**
- * `node test/e2e/screenshots.ts FOLDER [NAME…]`: pictures of every state of the Provision screen, at 1440 and 390 px, light and dark.
+ * `node test/e2e/screenshots.ts FOLDER [NAME…]`: pictures of every state of the screens Provision and Update, at 1440 and 390 px, light and dark.
  * The page must have been built.
  */
 import { mkdirSync } from 'node:fs';
@@ -7,8 +7,18 @@ import { join } from 'node:path';
 import { type Page } from 'playwright-core';
 import { encodeNvs } from '#formats/nvs/nvs-writer.ts';
 import { encodePartitionTable } from '#formats/partition-table.ts';
+import { updateNotice } from '#workflows/update-notices.ts';
 import { type ObjectionCode } from '#workflows/plan-notices.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
+import {
+  oldRelease,
+  PATHS,
+  sampleBoard,
+  sampleRelease,
+  sampleStation,
+  sampleUpdate,
+  stateAfter,
+} from '../support/update-samples.ts';
 import { APP, payload, row, text, TWO_SLOTS } from '../workflows/boards.ts';
 import { OBJECTION_CASES, provoke } from './support/objection-cases.ts';
 import {
@@ -24,6 +34,8 @@ import {
   verdict,
   writeNow,
 } from './support/provision-page.ts';
+import { type Script } from './support/fake-station.ts';
+import { openUpdate } from './support/update-page.ts';
 
 interface Shot extends OpenOptions {
   name: string;
@@ -69,6 +81,48 @@ const insecure = (): void => {
 const withoutSerial = (): void => {
   delete (Navigator.prototype as unknown as Record<string, unknown>)['serial'];
 };
+
+interface UpdateShot {
+  name: string;
+  script?: Script;
+  prepare: (page: Page) => Promise<unknown>;
+  /** The station goes away once the page was loaded. */
+  goesAway?: boolean;
+}
+
+async function planned(page: Page): Promise<void> {
+  await page.getByRole('region', { name: 'Plan' }).getByText('Step 2').waitFor();
+}
+
+async function shown(page: Page): Promise<void> {
+  await page.getByRole('region', { name: /^Slots of/ }).waitFor();
+}
+
+const boardOf = (number: number) =>
+  sampleBoard({ id: `b${number}`, name: `workshop-${number}`, address: `192.168.1.${56 + number}` });
+
+function runScript(path: string): Script {
+  const update = sampleUpdate(stateAfter(PATHS[path]!));
+  const board = sampleBoard(update.endedAt === undefined ? { updateId: 'u1' } : {});
+  return { boards: [board], releases: [sampleRelease(), oldRelease()], updates: [update] };
+}
+
+function campaignScript(): Script {
+  const paths = ['complete', 'step 2 downloading', 'broken-off', 'ready', 'ready'];
+  const updates = paths.map((path, index) =>
+    sampleUpdate(stateAfter(PATHS[path]!), {
+      id: `u${index}`,
+      board: { id: `b${index + 1}`, name: `workshop-${index + 1}` },
+      startedAt: 1_777_896_000_000 + index,
+      ...(path === 'ready' && { queued: 'waiting' }),
+    }),
+  );
+  const boards = paths.map((path, index) => ({
+    ...boardOf(index + 1),
+    ...(path !== 'complete' && { updateId: `u${index}` }),
+  }));
+  return { boards, updates };
+}
 
 const SHOTS: readonly Shot[] = [
   { name: '01-empty', prepare: async () => undefined },
@@ -286,13 +340,145 @@ const SHOTS: readonly Shot[] = [
   },
 ];
 
+/** The Update screen before a scripted station. */
+const UPDATE_SHOTS: readonly UpdateShot[] = [
+  {
+    name: '40-update-no-station',
+    script: { isPlain: true },
+    prepare: async (page) => page.getByText('needs a station').waitFor(),
+  },
+  { name: '41-update-pairing', script: { info: { session: 'pair' } }, prepare: async () => undefined },
+  { name: '42-update-empty', script: { boards: [], releases: [] }, prepare: async () => undefined },
+  { name: '43-update-plan', prepare: planned },
+  {
+    name: '44-update-consents',
+    script: {
+      info: { boardsListener: { ...sampleStation().boardsListener, state: 'closed' }, secureOrigin: false },
+      plan: () => ({
+        wayBack: undefined,
+        warnings: [updateNotice('slot-sizes-assumed', 'board', { PA: 4_000_000, PB: 4_000_000 })],
+        consents: [
+          updateNotice('no-way-back', 'way-back'),
+          updateNotice('other-project', 'board', { runs: 'a', release: 'b' }),
+        ],
+      }),
+    },
+    prepare: async (page) => {
+      await planned(page);
+      await page.locator('[data-consent=no-way-back]').check();
+    },
+  },
+  {
+    name: '45-update-objections',
+    script: {
+      releases: [sampleRelease(), oldRelease()],
+      plan: () => ({
+        steps: [],
+        objections: [
+          updateNotice('board-silent', 'board', { address: '192.168.1.57' }),
+          updateNotice('too-large', 'app', { size: 5_000_000, room: 4_000_000 }),
+        ],
+      }),
+    },
+    prepare: async (page) => {
+      await page.getByRole('radio').first().check();
+      await page.locator('[data-objection]').first().waitFor();
+    },
+  },
+  {
+    name: '46-update-found',
+    script: {
+      found: [
+        { address: '192.168.1.60', mac: '7c:df:a1:00:22:10', project: 'voice_box', version: '2.2.0', running: 'PB' },
+        { address: '192.168.1.57', id: 'b1', project: 'voice_box', version: '2.3.1', running: 'PA' },
+      ],
+    },
+    prepare: async (page) => {
+      await page.getByText('Find or add boards').click();
+      await page.getByRole('button', { name: 'Find by mDNS' }).click();
+      await page.getByRole('list', { name: 'Found boards' }).waitFor();
+      await page.getByRole('button', { name: /^Change/ }).click();
+    },
+  },
+  ...[
+    'waiting',
+    'downloading',
+    'picking',
+    'step 2 downloading',
+    'complete',
+    'broken-off',
+    'gone',
+    'step 2 broken-off',
+    'restore downloading',
+    'restored',
+    'left',
+  ].map((path, index): UpdateShot => ({
+    name: `${50 + index}-update-${path.replaceAll(' ', '-')}`,
+    script: runScript(path),
+    prepare: shown,
+  })),
+  {
+    name: '61-update-campaign',
+    script: campaignScript(),
+    prepare: async (page) => page.getByRole('list', { name: 'Boards of this update' }).waitFor(),
+  },
+  {
+    name: '62-update-several',
+    script: { boards: [1, 2, 3, 4].map(boardOf) },
+    prepare: async (page) => {
+      await page.getByRole('button', { name: 'Choose all' }).click();
+      await page.getByText('How it goes on').click();
+    },
+  },
+  {
+    name: '63-update-history',
+    script: {
+      ...runScript('complete'),
+      journal: [
+        { at: 1_777_896_000_000, event: 'start', position: 'preparing' },
+        { at: 1_777_896_002_000, event: 'prepared', position: 'asking', detail: 'app, try 1' },
+      ],
+    },
+    prepare: async (page) => {
+      await shown(page);
+      await page.getByRole('button', { name: 'Plan another update' }).click();
+      await page
+        .getByRole('region', { name: /^Runs of/ })
+        .locator('summary')
+        .first()
+        .click();
+      await page.getByRole('button', { name: 'As table' }).click();
+    },
+  },
+  { name: '64-update-lost', prepare: async (page) => page.getByText('Not connected').waitFor(), goesAway: true },
+];
+
 const [folder, ...names] = process.argv.slice(2);
 if (folder === undefined) throw new Error('Name the folder for the pictures');
 mkdirSync(folder, { recursive: true });
 
 const rig = await startRig();
 try {
-  const chosen = SHOTS.filter(({ name }) => names.length === 0 || names.some((wanted) => name.startsWith(wanted)));
+  const isChosen = ({ name }: { name: string }): boolean =>
+    names.length === 0 || names.some((wanted) => name.startsWith(wanted));
+  for (const { name, script, prepare, goesAway } of UPDATE_SHOTS.filter(isChosen)) {
+    for (const width of [1440, 390]) {
+      const viewport = { width, height: width === 390 ? 844 : 900 };
+      const scene = await openUpdate(rig.browser, script, { context: { viewport, reducedMotion: 'reduce' } });
+      if (goesAway) await scene.station.stop();
+      const ended = script?.updates?.find(({ endedAt }) => endedAt !== undefined);
+      if (ended && script?.updates?.length === 1) {
+        await scene.page.goto(`${scene.station.address}/#/update?board=${ended.board.id}&run=${ended.id}`);
+        await scene.page.reload();
+      }
+      await prepare(scene.page);
+      await takePicture(scene.page, { name, viewport });
+      if (scene.troubles.length > 0) console.log(name, width, scene.troubles);
+      await scene.close();
+    }
+    console.log(name);
+  }
+  const chosen = SHOTS.filter(isChosen);
   for (const { name, prepare, ...options } of chosen) {
     for (const width of [1440, 390]) {
       const viewport = { width, height: width === 390 ? 844 : 900 };
@@ -301,15 +487,7 @@ try {
         context: { viewport, reducedMotion: 'reduce' },
       });
       await prepare(page);
-      // As high as the page, so that what sticks to an edge is where it belongs.
-      const height = await page.evaluate(() => document.documentElement.scrollHeight);
-      await page.setViewportSize({ width, height: Math.max(height, viewport.height) });
-      await page.evaluate(() => scrollTo(0, 0));
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        await coloursSettled(page);
-        await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
-      }
+      await takePicture(page, { name, viewport });
       if (troubles.length > 0) console.log(name, width, troubles);
       await page.context().close();
     }
@@ -317,4 +495,20 @@ try {
   }
 } finally {
   await rig.close();
+}
+
+async function takePicture(
+  page: Page,
+  { name, viewport }: { name: string; viewport: { width: number; height: number } },
+): Promise<void> {
+  const { width } = viewport;
+  // As high as the page, so that what sticks to an edge is where it belongs.
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  await page.setViewportSize({ width, height: Math.max(height, viewport.height) });
+  await page.evaluate(() => scrollTo(0, 0));
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await coloursSettled(page);
+    await page.screenshot({ path: join(folder ?? '.', `${name}-${width}-${colorScheme}.png`), fullPage: true });
+  }
 }

@@ -3,13 +3,12 @@ import fastifyStatic from '@fastify/static';
 import fastify from 'fastify';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { violations } from './support/axe.ts';
 import { type Rig, startRig, takeDemoRelease } from './support/provision-page.ts';
 
 const PAGE_FOLDER = process.env['TWOSTEP_PAGE'] ?? fileURLToPath(new URL('../../dist/page', import.meta.url));
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let rig: Rig;
 let context: BrowserContext;
@@ -45,18 +44,6 @@ async function openIn(where: BrowserContext, address: string): Promise<Page> {
   await page.goto(address);
   await page.getByRole('heading', { level: 1 }).first().waitFor();
   return page;
-}
-
-interface AxeResult {
-  violations: { id: string; nodes: { html: string }[] }[];
-}
-
-async function violations(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const result = await page.evaluate(
-    async () => (await (globalThis as unknown as { axe: { run(): Promise<unknown> } }).axe.run()) as AxeResult,
-  );
-  return result.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 const focused = (page: Page): Promise<string> => page.evaluate(() => document.activeElement?.textContent ?? '');

@@ -19,6 +19,8 @@ import { ProbeJob, type ProbePageFacts } from './probe-job.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
+import { provisionedBoard } from './updates/provisioned-board.ts';
+import { type StationReport } from './updates/station-report.svelte.ts';
 
 export interface ProvisioningParts {
   planner: Planner;
@@ -32,6 +34,8 @@ export interface ProvisioningParts {
   runs?: RunStore;
   /** For the report of what was measured. */
   facts?: ProbePageFacts;
+  /** Is told what a board holds when its run is done; nobody unless given. */
+  report?: StationReport;
 }
 
 /** What the one filled button does. */
@@ -45,6 +49,7 @@ export class Provisioning {
   readonly backup: BackupJob;
   readonly probe: ProbeJob;
   readonly shelf: PortShelf | undefined;
+  readonly report: StationReport | undefined;
   /** The plan for the connected board, or a preview on a blank one. */
   answer = $state.raw<PlanAnswer>();
   /** Why there is no plan. */
@@ -76,7 +81,9 @@ export class Provisioning {
   #planning: Promise<void> | undefined;
   #stale = false;
 
-  constructor({ planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, facts }: ProvisioningParts) {
+  constructor(parts: ProvisioningParts) {
+    const { planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, facts, report } = parts;
+    this.report = report;
     this.#runs = new KeptRuns(runs);
     this.#planner = planner;
     this.#startDemo = startDemo;
@@ -213,6 +220,7 @@ export class Provisioning {
       },
       onStep: (step) => this.#runs.noteStep(step),
     });
+    if (job.status === 'done') this.#tellStation();
     if (job.progress.finished) await this.#runs.end();
     await connection.release();
   }
@@ -225,9 +233,20 @@ export class Provisioning {
   /** Release and settings stay, the board goes. */
   async nextBoard(): Promise<void> {
     this.job.reset();
+    this.report?.forget();
     this.awaited = undefined;
     await this.#runs.end();
     await this.connection.disconnect();
+  }
+
+  /** The virtual board is on no network: no station could update it. */
+  #tellStation(): void {
+    const { connection, plan, job, release } = this;
+    const { board, place } = connection;
+    if (!this.report || !board || !plan || place?.virtual) return;
+    const address = job.verdict?.address;
+    const held = provisionedBoard({ board, plan, release: release.summary?.name, address });
+    if (held) void this.report.tell(held);
   }
 
   #keep({ identity }: BoardState, plan: FlashPlan): void {

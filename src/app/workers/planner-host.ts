@@ -2,8 +2,12 @@
 import { textUntilNul } from '#formats/bytes.ts';
 import { DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
 import { FormatError } from '#formats/format-error.ts';
+import { prepareRelease } from '#formats/release/make-release.ts';
+import { baseName } from '#formats/release/paths.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
+import { encodeReleaseFile } from '#formats/release/release-writer.ts';
 import { type Release } from '#formats/release/release.ts';
+import { encodeZip } from '#formats/zip.ts';
 import { type DataFile } from '#workflows/app-and-data.ts';
 import { type BoardState } from '#workflows/board-state.ts';
 import { type FlashPlan } from '#workflows/flash-plan.ts';
@@ -13,6 +17,7 @@ import { type Channel } from './channel.ts';
 import { type PickedFile, readPicked, sourceText } from './pick-files.ts';
 import {
   type DataSummary,
+  type PackedRelease,
   type PlanAnswer,
   type PlannerCall,
   type PlannerReply,
@@ -62,6 +67,8 @@ class PlannerHost {
         return this.#takeData(call.file);
       case 'plan':
         return this.#plan(call.board, call.wishes);
+      case 'pack':
+        return packed(call.files, call.data);
     }
   }
 
@@ -93,6 +100,20 @@ class PlannerHost {
     const options = this.#data ? { ...wishes, data: this.#data } : wishes;
     return { plan: planProvision(this.#release, state, options), preview: board === undefined };
   }
+}
+
+/** Stored, not compressed: it goes to a station that is near. */
+async function packed(picked: readonly PickedFile[], data: File | undefined): Promise<PackedRelease> {
+  const files = await readPicked(picked);
+  const release = recogniseRelease(files);
+  const name = `${[release.name, release.version].filter(Boolean).join('-')}.zip`;
+  if (data) {
+    const wish = { name: data.name, bytes: new Uint8Array(await data.arrayBuffer()), layout: 'raw' } as const;
+    return { name, bytes: encodeReleaseFile(prepareRelease(release, { data: wish })) };
+  }
+  const [only, more] = files;
+  if (only && !more) return { name: baseName(only.path), bytes: only.bytes.slice() };
+  return { name, bytes: encodeZip(files, { level: 0 }) };
 }
 
 /** Each write with bytes of its own, which move instead of being copied: a view would take all of the file it looks at with it. */

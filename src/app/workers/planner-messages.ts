@@ -25,11 +25,18 @@ export interface PlanAnswer {
   preview: boolean;
 }
 
+/** A release as one file, for a station. */
+export interface PackedRelease {
+  name: string;
+  bytes: Uint8Array<ArrayBuffer>;
+}
+
 export type PlannerCall =
   | { kind: 'release'; files: PickedFile[] }
   | { kind: 'data'; file: File | undefined }
   /** Without a board a plan for a blank one of the release's (first) chip. */
-  | { kind: 'plan'; board: BoardState | undefined; wishes: PlanWishes };
+  | { kind: 'plan'; board: BoardState | undefined; wishes: PlanWishes }
+  | { kind: 'pack'; files: PickedFile[]; data: File | undefined };
 
 export type PlannerRequest = PlannerCall & { id: number };
 

@@ -5,6 +5,7 @@ import { type Channel } from './channel.ts';
 import { type PickedFile } from './pick-files.ts';
 import {
   type DataSummary,
+  type PackedRelease,
   type PlanAnswer,
   type PlannerCall,
   type PlannerReply,
@@ -59,6 +60,15 @@ export class Planner {
    */
   plan(board: BoardState | undefined, wishes: PlanWishes): Promise<PlanAnswer | undefined> {
     return this.#call({ kind: 'plan', board, wishes }) as Promise<PlanAnswer | undefined>;
+  }
+
+  /**
+   * One file of a release that was picked as one or many, checked; with data, a release file that brings them. Nothing is remembered.
+   *
+   * @throws {FormatError} `release-…`, `data-…`.
+   */
+  pack(files: readonly PickedFile[], data?: File): Promise<PackedRelease> {
+    return this.#call({ kind: 'pack', files: [...files], data }) as Promise<PackedRelease>;
   }
 
   #call(call: PlannerCall): Promise<unknown> {

@@ -1,11 +1,5 @@
-import {
-  gainText,
-  noticesAt,
-  rateText,
-  secondsText,
-  verdictText,
-  writesText,
-} from '#app/screens/Provision/plan-words.ts';
+import { gainText, noticesAt, verdictText, writesText } from '#app/screens/Provision/plan-words.ts';
+import { rateText, secondsText } from '#messages/units.ts';
 import { bridgeName } from '#app/ports/bridge-names.ts';
 import { portHint } from '#app/ports/port-hints.ts';
 import { platformText, serialAbility, systemOf } from '#app/ports/browser-abilities.ts';

@@ -133,3 +133,23 @@ test('a wrong partition CSV is refused with its place', async () => {
     place: { file: 'mine.csv', line: 2 },
   });
 });
+
+test('for a station a lone file stays as it is, many become one archive, and data make a release file that brings them', async () => {
+  const planner = testPlanner();
+  const lone = encodeReleaseFile(prepareRelease(recogniseRelease(BUILD), {}));
+  const same = await planner.pack(picked([{ path: 'voice-box.zip', bytes: lone }]));
+  expect(same.name).toBe('voice-box.zip');
+  expect(same.bytes).toEqual(lone);
+  const folder = await planner.pack([...picked(BUILD, 'build/'), unread('build/esp-idf/libmain.a')]);
+  expect(folder.name).toBe('voice_box-2.4.0.zip');
+  expect(recogniseRelease([{ path: folder.name, bytes: folder.bytes }])).toMatchObject({ name: 'voice_box' });
+  const data = await planner.pack(picked(BUILD), fileOf('voices.bin', payload(5000)));
+  const [build] = recogniseRelease([{ path: data.name, bytes: data.bytes }]).builds;
+  expect(build?.data?.data.length).toBeGreaterThanOrEqual(5000);
+});
+
+test('what is no release is told before anything is sent, with its place', async () => {
+  await expect(
+    testPlanner().pack(picked([{ path: 'flasher_args.json', bytes: new Uint8Array([123]) }])),
+  ).rejects.toThrow(FormatError);
+});

@@ -2,6 +2,11 @@
 /** The state behind the Provision screen, with a virtual board in modelled time. */
 import { DemoBoard } from '#app/demo/demo-board.ts';
 import { type DemoChip } from '#app/demo/demo-messages.ts';
+import { type ProvisionedBoard, ProvisionedRequest } from '#api.ts';
+import { StationReport } from '#app/state/updates/station-report.svelte.ts';
+import { toHex } from '#formats/bytes.ts';
+import { sha256 } from '@noble/hashes/sha2.js';
+import * as v from 'valibot';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { type BenchOptions, Bench } from '../../device/support/bench.ts';
 import { sleep } from '#clock.ts';
@@ -15,6 +20,7 @@ import { text as nvsText, TWO_SLOTS } from '../../workflows/boards.ts';
 import { demoFiles } from '../../support/make-demo-release.ts';
 import { expect, test } from 'vitest';
 import { fileOf, picked, testPlanner } from './support/planner.ts';
+import { ScriptedStation } from './support/station.ts';
 
 const NETWORK = { ssid: 'workshop', password: 'two steps ahead' };
 
@@ -23,7 +29,11 @@ interface Scene {
   flow: Provisioning;
 }
 
-async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<void>): Promise<void> {
+async function onScene(
+  options: BenchOptions,
+  body: (scene: Scene) => Promise<void>,
+  station?: ScriptedStation,
+): Promise<void> {
   const bench = new Bench({ network: { accessPoint: NETWORK }, ...options });
   const flow = new Provisioning({
     planner: testPlanner(),
@@ -32,6 +42,7 @@ async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<vo
     startDemo: () => {
       throw new Error('No demo here');
     },
+    ...(station && { report: new StationReport(station.client) }),
   });
   await bench.clock.run(() => body({ bench, flow }));
 }
@@ -93,6 +104,71 @@ test('one thing after the other is next: choose, connect, write, next board', as
     expect(flow.next).toBe('connect');
     expect(flow.settings.password).toBe(NETWORK.password);
   });
+});
+
+test('the station is told what the board holds once it is written, and never of one that failed', async () => {
+  const station = new ScriptedStation().on('POST boards/provisioned', () => ({}));
+  await onScene(
+    {},
+    async (scene) => {
+      const { flow } = scene;
+      await ready(scene);
+      await flow.write();
+      const { pa, pb } = flow.plan!.roles!;
+      const [told, ...more] = station.seen('POST boards/provisioned') as ProvisionedBoard[];
+      expect(more).toEqual([]);
+      expect(v.is(ProvisionedRequest, told)).toBe(true);
+      const image = (role: string): Uint8Array => flow.plan!.writes.find((write) => write.role === role)!.data;
+      expect(told).toMatchObject({
+        mac: flow.connection.board!.identity.mac!,
+        chip: 'esp32',
+        address: '192.168.1.57',
+        running: 'PA',
+        slots: [
+          { slot: 'PA', role: 'app', size: pa!.size, project: 'voice_box', sha256: toHex(sha256(image('app'))) },
+          { slot: 'PB', role: 'data', size: pb!.size, sha256: toHex(sha256(image('data'))) },
+        ],
+      });
+      await flow.nextBoard();
+    },
+    station,
+  );
+  await onScene(
+    { faults: [{ kind: 'unplug', direction: 'to-device', at: 120_000 }] },
+    async (scene) => {
+      await ready(scene);
+      await scene.flow.write();
+      expect(scene.flow.job.status).toBe('failed');
+    },
+    station,
+  );
+  expect(station.seen('POST boards/provisioned')).toHaveLength(1);
+});
+
+test('without a station nothing is told and nothing fails; one that refuses is a note beside a run that is done', async () => {
+  const station = new ScriptedStation();
+  const write = async (): Promise<unknown> => {
+    let error: unknown;
+    await onScene(
+      {},
+      async (scene) => {
+        await ready(scene);
+        await scene.flow.write();
+        await sleep(scene.bench.clock, 1);
+        expect(scene.flow.job.status).toBe('done');
+        error = scene.flow.report?.error;
+      },
+      station,
+    );
+    return error;
+  };
+  station.page = { status: 404, text: 'no' };
+  expect(await write()).toBeUndefined();
+  station.page = undefined;
+  station.silent = true;
+  expect(await write()).toBeUndefined();
+  station.silent = false;
+  expect(await write()).toMatchObject({ code: 'not-found' });
 });
 
 test.each(['esp32s3', 'esp32c3'])(

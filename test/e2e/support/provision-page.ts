@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type DemoHandle } from '#app/demo/demo-handle.ts';
 import { type DemoChip, type DemoSettings } from '#app/demo/demo-messages.ts';
 import { type ReleaseFile } from '#formats/release/release.ts';
-import { createStation } from '../../../src/station/server.ts';
+import { createPageServer } from '../../support/page-server.ts';
 import { findBrowser } from '../../support/browser.ts';
 
 /** Where the built page lies. */
@@ -31,7 +31,7 @@ export interface Rig {
 
 /** The built page behind the station, and a browser. */
 export async function startRig(): Promise<Rig> {
-  const station: FastifyInstance = await createStation({ pageFolder: PAGE_FOLDER });
+  const station: FastifyInstance = await createPageServer(PAGE_FOLDER);
   const address = await station.listen({ host: '127.0.0.1', port: 0 });
   const browser = await chromium.launch({
     executablePath: findBrowser(),

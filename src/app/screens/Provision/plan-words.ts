@@ -42,15 +42,6 @@ export function gainText({ roles }: FlashPlan): string | undefined {
   return `Ordinary OTA would leave ${bytesText(ordinary)} for app and data together; these two slots leave ${bytesText(both)}.`;
 }
 
-/** `12 s`, `1 min 20 s`. */
-export function secondsText(seconds: number): string {
-  const whole = Math.max(1, Math.round(seconds));
-  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
-}
-
-/** `84 KiB/s`. */
-export const rateText = (bytesASecond: number): string => `${bytesText(Math.round(bytesASecond))}/s`;
-
 /** The one line at the end. */
 export function verdictText(verdict: BootVerdict, plan: FlashPlan | undefined, version: string | undefined): string {
   const running = ['Running', version].filter(Boolean).join(' ');
