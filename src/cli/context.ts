@@ -1,5 +1,6 @@
 /** What a command gets from the process around it, so that tests can give it something else. */
 import { type Output } from './output.ts';
+import { type Prompt } from './prompt.ts';
 
 export interface CommandContext {
   output: Output;
@@ -9,6 +10,8 @@ export interface CommandContext {
   signal: AbortSignal;
   /** Variables of the environment, for files that may name them. */
   env: Readonly<Record<string, string>>;
+  /** Questions to the user. */
+  prompt: Prompt;
   /** One line from standard input, without its line end; never echoed, never logged. */
   readPassword(): Promise<string>;
 }

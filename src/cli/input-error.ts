@@ -8,8 +8,12 @@ export class InputError extends Error {
   readonly todo: string | undefined;
   readonly place: FormatErrorPlace;
 
-  constructor(code: string, message: string, { todo, place = {} }: { todo?: string; place?: FormatErrorPlace } = {}) {
-    super(message);
+  constructor(
+    code: string,
+    message: string,
+    { todo, place = {}, cause }: { todo?: string; place?: FormatErrorPlace; cause?: unknown } = {},
+  ) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
     this.todo = todo;
     this.place = place;

@@ -12,7 +12,10 @@ import { addIdentifyCommand } from './identify-command.ts';
 import { InputError } from './input-error.ts';
 import { createOutput, type OutputStreams } from './output.ts';
 import { addProbeCommand } from './probe-command.ts';
+import { Prompt } from './prompt.ts';
 import { addRestoreCommand } from './restore-command.ts';
+import { addServeCommand } from './serve-command.ts';
+import { addUpdateCommand } from './update/update-command.ts';
 import { readSecretLine } from './secret-line.ts';
 import { VERSION } from './version.ts';
 import { addVirtualCommand } from './virtual-command.ts';
@@ -36,7 +39,9 @@ export async function runCommandLine(args: string[], line: CommandLine): Promise
   const abort = new AbortController();
   line.onInterrupt(() => abort.abort());
   const json = args.includes('--json');
+  const prompt = new Prompt({ ...line, signal: abort.signal });
   const context: CommandContext = {
+    prompt,
     output: createOutput(line.streams, { json }),
     changed: 'nothing',
     signal: abort.signal,
@@ -50,6 +55,8 @@ export async function runCommandLine(args: string[], line: CommandLine): Promise
     return EXIT.done;
   } catch (error) {
     return sayError(error, context, json);
+  } finally {
+    prompt.close();
   }
 }
 
@@ -100,6 +107,8 @@ function createProgram(streams: OutputStreams, context: CommandContext): Command
   addProbeCommand(program, context);
   addBackupCommand(program, context);
   addRestoreCommand(program, context);
+  addServeCommand(program, context);
+  addUpdateCommand(program, context);
   addVirtualCommand(program, context);
   addFileCommands(program, context);
   return program;

@@ -1,5 +1,5 @@
 /**
- * `npm run campaign -- [--area provision|flash|formats] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
+ * `npm run campaign -- [--area provision|flash|formats|ota] [--points N] [--seed S] [--chip C] [--faults K]`: the fault campaign over many seeds.
  * Prints how the runs of each kind of fault ended, and every violation with the command that repeats it; exit 1 then.
  */
 import process from 'node:process';
@@ -8,13 +8,16 @@ import { VIRTUAL_CHIPS } from '../support/releases.ts';
 import { FLASH_WRITES } from './flash-writes.ts';
 import { runFormatPoint } from './formats.ts';
 import { PROVISIONING } from './provisioning.ts';
+import { runTwoStepPoint, twoStepPoint } from './two-step.ts';
 import { POINT_KINDS, type PointKind, pointOf, type PointOptions, runPoint } from './campaign.ts';
 
 const AREAS = [PROVISIONING, FLASH_WRITES];
-/** Damaged input to the readers, without a board. */
-const FORMATS = 'formats';
+/** Damaged input to the readers, without a board; and updates over the network, which have faults of their own. */
+const OTHERS = { formats: 200_000, ota: 1000 } as const;
+type OtherArea = keyof typeof OTHERS;
 
 interface Settings extends PointOptions {
+  other: OtherArea | undefined;
   points: number;
   seed: number;
   faults: number;
@@ -38,12 +41,14 @@ function readSettings(): Settings {
   const chip = VIRTUAL_CHIPS.find((name) => name === values.chip);
   if (values.chip !== undefined && !chip) throw new Error(`--chip is one of ${VIRTUAL_CHIPS.join(', ')}`);
   const area = AREAS.find(({ name }) => name === values.area);
-  if (!area && values.area !== FORMATS) {
-    throw new Error(`--area is one of ${[...AREAS.map(({ name }) => name), FORMATS].join(', ')}`);
+  const other = values.area in OTHERS ? (values.area as OtherArea) : undefined;
+  if (!area && !other) {
+    throw new Error(`--area is one of ${[...AREAS.map(({ name }) => name), ...Object.keys(OTHERS)].join(', ')}`);
   }
   return {
     area,
-    points: values.points === undefined ? (area ? 300 : 200_000) : whole('points', 1),
+    other,
+    points: values.points === undefined ? (other ? OTHERS[other] : 300) : whole('points', 1),
     seed: whole('seed', 0),
     faults: whole('faults', 1),
     chip,
@@ -116,16 +121,43 @@ function runFormats({ points, seed: first }: Pick<Settings, 'points' | 'seed'>):
     console.log(`VIOLATION at seed ${seed}, ${reader}: ${violation}`);
     console.log(`  again: npm run campaign -- --area formats --points 1 --seed ${seed}`);
   }
-  for (const [name, count] of [...outcomes].toSorted(([one], [other]) => one.localeCompare(other))) {
-    console.log(`${String(count).padStart(8)}  ${name}`);
-  }
+  printCounts(outcomes);
   console.log(`${points} damaged inputs, ${violated} with violations`);
   return violated;
 }
 
+/** @returns the number of violations. */
+async function runUpdates({ points, seed: first, faults }: Settings): Promise<number> {
+  const outcomes = new Map<string, number>();
+  let violated = 0;
+  for (let seed = first; seed < first + points; seed++) {
+    const point = twoStepPoint(seed, faults);
+    const { outcome, violations } = await runTwoStepPoint(point);
+    const name = `${point.kinds[0] ?? ''}: ${outcome}`;
+    outcomes.set(name, (outcomes.get(name) ?? 0) + 1);
+    if (violations.length === 0) continue;
+    violated++;
+    console.log(`VIOLATION at seed ${seed}, ${point.firmware}, ${point.kinds.join(' + ')}: ${violations.join('; ')}`);
+    const count = faults > 1 ? ` --faults ${faults}` : '';
+    console.log(`  again: npm run campaign -- --area ota --points 1 --seed ${seed}${count}`);
+  }
+  printCounts(outcomes);
+  console.log(`${points} updates, ${violated} with violations`);
+  return violated;
+}
+
+function printCounts(outcomes: ReadonlyMap<string, number>): void {
+  for (const [name, count] of [...outcomes].toSorted(([one], [other]) => one.localeCompare(other))) {
+    console.log(`${String(count).padStart(8)}  ${name}`);
+  }
+}
+
+const runOther = async (settings: Settings): Promise<number> =>
+  settings.other === 'ota' ? runUpdates(settings) : runFormats(settings);
+
 try {
   const settings = readSettings();
-  const violated = settings.area ? await runCampaign(settings) : runFormats(settings);
+  const violated = settings.area ? await runCampaign(settings) : await runOther(settings);
   process.exitCode = violated === 0 ? 0 : 1;
 } catch (error) {
   console.error((error as Error).message);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createStation } from '../../src/station/server.ts';
+import { createPageServer } from '../support/page-server.ts';
 import { builtPage } from './built-page.ts';
 import { startRigIfPossible } from './serial-rig.ts';
 import { VirtualBoard, type VirtualBoardOptions } from './virtual-board.ts';
@@ -63,7 +63,7 @@ async function chooseFirst(page: Page): Promise<void> {
 describe.skipIf(!rig)(rig ? 'the list of ports' : `the list of ports (not here: ${hindrance ?? ''})`, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'twostep-serial-chooser-'));
-    station = await createStation({ pageFolder: builtPage(folder) });
+    station = await createPageServer(builtPage(folder));
     origin = await station.listen({ host: '127.0.0.1', port: 0 });
     context = await rig!.launchOn(screen!.display);
   });

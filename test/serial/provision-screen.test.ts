@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { nvsString } from '#formats/nvs/nvs.ts';
-import { createStation } from '../../src/station/server.ts';
 import { noise } from '../device/support/bench.ts';
 import { chosenFile, expectSame, withChosenFile } from '../support/page-backup.ts';
 import { APP, layOut, TWO_SLOTS } from '../workflows/boards.ts';
+import { createPageServer } from '../support/page-server.ts';
 import { builtPage } from './built-page.ts';
 import { flashAfter } from './flash-after.ts';
 import { startRigIfPossible } from './serial-rig.ts';
@@ -95,7 +95,7 @@ async function expectFinished(
 describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not here: ${hindrance ?? ''})`, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'twostep-serial-screen-'));
-    station = await createStation({ pageFolder: builtPage(folder) });
+    station = await createPageServer(builtPage(folder));
     origin = await station.listen({ host: '127.0.0.1', port: 0 });
     context = await rig!.launch(origin);
   });

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createStation } from '../../src/station/server.ts';
 import { noise } from '../device/support/bench.ts';
+import { createPageServer } from '../support/page-server.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
 import { payload, releaseFiles, TWO_SLOTS } from '../workflows/boards.ts';
 import { flashAfter } from './flash-after.ts';
@@ -87,7 +87,7 @@ describe.skipIf(!rig)(rig ? 'real Web Serial' : `real Web Serial (not here: ${hi
       root,
       build: { outDir: folder, target: 'es2023' },
     });
-    station = await createStation({ pageFolder: folder });
+    station = await createPageServer(folder);
     const origin = await station.listen({ host: '127.0.0.1', port: 0 });
     context = await rig!.launch(origin);
     page = await context.newPage();

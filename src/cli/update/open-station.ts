@@ -1,0 +1,66 @@
+/** The station of an update: the one that the user names, or one of the command's own for the time of the run. */
+import { startHere } from '#station/start.ts';
+import { StartError } from '#station/start-error.ts';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cacheFolder } from '../baud-memory.ts';
+import { type CommandContext } from '../context.ts';
+import { InputError } from '../input-error.ts';
+import { parseTcpAddress } from '../ports/port-name.ts';
+import { StationClient } from '../station-client.ts';
+import { VERSION } from '../version.ts';
+import { stationSessions } from './station-sessions.ts';
+import { type UpdateOptions } from './update-options.ts';
+
+export interface OpenStation {
+  client: StationClient;
+  /** Of the command's own: nothing is left of it. */
+  close(): Promise<void>;
+}
+
+/** @throws {InputError} when the station cannot be reached or started. */
+export async function openStation(options: UpdateOptions, context: CommandContext): Promise<OpenStation> {
+  const { signal, env, prompt } = context;
+  if (options.station !== undefined) {
+    const client = await StationClient.connect({
+      url: options.station,
+      signal,
+      sessions: stationSessions(join(cacheFolder(env), 'stations.json')),
+      ...(prompt.isAnswered && {
+        readPairingCode: async () => (await prompt.ask('Code that the station printed: ')) ?? '',
+      }),
+    });
+    return { client, close: async () => undefined };
+  }
+  return ownStation(options, context);
+}
+
+async function ownStation({ boardsListen }: UpdateOptions, { signal, output }: CommandContext): Promise<OpenStation> {
+  const data = await mkdtemp(join(tmpdir(), 'twostep-'));
+  const removeData = (): Promise<void> => rm(data, { recursive: true, force: true });
+  try {
+    const station = await startHere({
+      host: '127.0.0.1',
+      port: 0,
+      data,
+      boardsListen: parseTcpAddress(boardsListen),
+      version: VERSION,
+      log: (line) => output.complain(line),
+    });
+    const close = async (): Promise<void> => {
+      await station.close();
+      await removeData();
+    };
+    try {
+      return { client: await StationClient.connect({ url: station.url, signal }), close };
+    } catch (error) {
+      await station.close();
+      throw error;
+    }
+  } catch (error) {
+    await removeData();
+    if (!(error instanceof StartError)) throw error;
+    throw new InputError(error.code, error.message, error.todo === undefined ? {} : { todo: error.todo });
+  }
+}

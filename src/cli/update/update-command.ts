@@ -1,0 +1,126 @@
+/** `twostep update`: a new app and then new data to boards on the network, by a station. */
+import {
+  type BoardView,
+  type PlanView,
+  type ReleaseView,
+  type StartRequest,
+  type StationInfo,
+  type UpdateView,
+} from '#api.ts';
+import { WorkflowError } from '#workflows/workflow-error.ts';
+import { type Command } from 'commander';
+import { type CommandContext } from '../context.ts';
+import { InputError } from '../input-error.ts';
+import { type StationClient } from '../station-client.ts';
+import { openStation } from './open-station.ts';
+import { watchUpdates } from './watch-updates.ts';
+import { addUpdateOptions, campaignOf, checkAnswerable, type UpdateOptions } from './update-options.ts';
+import { readUpload } from './update-release.ts';
+import { planLines, updateLine } from './update-text.ts';
+
+/**
+ * @throws {InputError} or {FormatError} when what was given is refused; no board was asked to change anything.
+ * @throws {WorkflowError} `plan-refused`, `update-incomplete`.
+ */
+async function updateCommand(paths: string[], options: UpdateOptions, context: CommandContext): Promise<void> {
+  checkAnswerable(options, context.prompt.isAnswered);
+  const upload = await readUpload(paths, options.data);
+  const station = await openStation(options, context);
+  try {
+    const { client } = station;
+    const release = await client.upload<ReleaseView>(`releases?name=${encodeURIComponent(upload.name)}`, upload.bytes);
+    const boards: string[] = [];
+    for (const address of options.board) boards.push((await client.post<BoardView>('boards', { address })).id);
+    const request = { release: release.id, boards, ...(options.only && { only: options.only }) };
+    const plans = await client.post<PlanView[]>('updates/plan', request);
+    const consents = await agreed(plans, options, context);
+    if (options.plan) return;
+    await openListener(client, options, context);
+    const start: StartRequest = { ...request, ...campaignOf(options), consents };
+    const updates = await client.post<UpdateView[]>('updates', start);
+    context.changed = 'part';
+    report(await watchUpdates(client, updates, context), context);
+  } finally {
+    await station.close();
+  }
+}
+
+/**
+ * Shows the plans.
+ *
+ * @returns the codes that were agreed to.
+ * @throws {WorkflowError} `plan-refused`.
+ * @throws {InputError} `not-agreed`.
+ */
+async function agreed(
+  plans: PlanView[],
+  options: UpdateOptions,
+  { output, prompt }: CommandContext,
+): Promise<string[]> {
+  for (const plan of plans) output.say('plan', { ...plan }, planLines(plan).join('\n'));
+  if (plans.some(({ objections }) => objections.length > 0)) {
+    throw new WorkflowError('plan-refused', 'There are objections to this update');
+  }
+  const needed = [...new Set(plans.flatMap(({ consents }) => consents.map(({ code }) => code)))];
+  const missing = needed.filter((code) => !options.agree.includes(code));
+  if (options.plan) return needed;
+  for (const code of missing) {
+    const yes = prompt.isAnswered && /^y(es)?$/i.test((await prompt.ask(`Agree to ${code}? [y/N] `)) ?? '');
+    if (!yes) {
+      throw new InputError('not-agreed', `The plan asks for a yes to ${missing.join(' and ')}`, {
+        todo: `If that is right, give --agree ${missing.join(' ')}.`,
+      });
+    }
+  }
+  if (!options.yes && !/^y(es)?$/i.test((await prompt.ask('Begin? [y/N] ')) ?? '')) {
+    throw new InputError('not-agreed', 'The update was not agreed to');
+  }
+  return needed;
+}
+
+/** Boards fetch their files from a listener of its own, which is open only when somebody agreed. */
+async function openListener(client: StationClient, options: UpdateOptions, { prompt, output }: CommandContext) {
+  const { boardsListener } = await client.get<StationInfo>('station');
+  if (boardsListener.state === 'open') return;
+  const { address, port } = boardsListener;
+  if (!options.yes) {
+    const where = port === 0 ? address : `${address}:${port}`;
+    const answer = await prompt.ask(
+      `Boards will fetch their files from this computer, at ${where}, over plain http. Open it? [y/N] `,
+    );
+    if (!/^y(es)?$/i.test(answer ?? ''))
+      throw new InputError('not-agreed', 'Without the listener no board can be updated');
+  }
+  const { boardsListener: opened } = await client.post<StationInfo>('boards-listener', { open: true });
+  output.say('listening', { ...opened }, `Boards fetch from ${opened.address}:${opened.port}`);
+}
+
+/** @throws {WorkflowError} `update-incomplete` unless every board has everything. */
+function report(updates: readonly UpdateView[], context: CommandContext): void {
+  const complete = updates.filter(
+    ({ state }) => state.position.at === 'ended' && state.position.outcome === 'complete',
+  );
+  const { output } = context;
+  for (const update of updates) {
+    const { position } = update.state;
+    const outcome = position.at === 'ended' ? position.outcome : (update.queued ?? position.at);
+    output.say('outcome', { board: update.board, outcome, slots: update.slots }, updateLine(update));
+  }
+  if (complete.length === updates.length) {
+    context.changed = 'all';
+    output.say('done', { boards: updates.length }, `${updates.length} of ${updates.length} boards are up to date`);
+    return;
+  }
+  const values = { complete: complete.length, boards: updates.length };
+  throw new WorkflowError('update-incomplete', `${complete.length} of ${updates.length} boards were updated`, {
+    values,
+  });
+}
+
+export function addUpdateCommand(program: Command, context: CommandContext): void {
+  const command = program
+    .command('update')
+    .description('give boards on the network a new app, then new data, and tell what each of them holds')
+    .argument('<release...>', 'as for flash: a release file, a build folder, a .zip of one, an app image');
+  addUpdateOptions(command).action((paths: string[], options: UpdateOptions) => updateCommand(paths, options, context));
+}

@@ -1,0 +1,92 @@
+/** The options of `twostep update`, read and checked before anything is asked of a board. */
+import { ON_FAILURE, type OnFailure, type StartRequest } from '#api.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { jsonOption } from '../board-options.ts';
+import { InputError } from '../input-error.ts';
+
+export interface UpdateOptions {
+  board: string[];
+  data?: string;
+  station?: string;
+  boardsListen: string;
+  onFailure: FailurePolicy;
+  agree: string[];
+  yes?: boolean;
+  plan?: boolean;
+  only?: 'app' | 'data';
+  atOnce: number;
+  testGroup: number;
+  stopAfter: number;
+  json?: boolean;
+}
+
+export interface FailurePolicy {
+  onFailure: OnFailure;
+  retries?: number;
+}
+
+/** `ask`, `retry:N`, `restore` or `stop`. */
+export function parseFailurePolicy(text: string): FailurePolicy {
+  const [name = '', number] = text.split(':');
+  const onFailure = ON_FAILURE.find((known) => known === name);
+  const retries = number === undefined ? 3 : Number(number);
+  if (
+    !onFailure ||
+    (number !== undefined && name !== 'retry') ||
+    !Number.isInteger(retries) ||
+    retries < 1 ||
+    retries > 20
+  ) {
+    throw new InvalidArgumentError('Give ask, retry:N with 1 to 20, restore or stop.');
+  }
+  return { onFailure, ...(onFailure === 'retry' && { retries }) };
+}
+
+export const addUpdateOptions = (command: Command): Command =>
+  command
+    .requiredOption('--board <address...>', 'the boards: IP addresses, with :PORT where it is not 80')
+    .option('--data <file>', 'data of the second slot, in place of those of the release')
+    .option('--station <url>', 'a station that carries it out; else the command is one itself, for the time of the run')
+    .option('--boards-listen <address:port>', 'where boards fetch their files from, without --station', '0.0.0.0:0')
+    .addOption(new Option('--only <step>', 'one of the two steps alone').choices(['app', 'data']))
+    .option('--on-failure <policy>', 'what follows a failed step: ask, retry:N, restore or stop', parseFailurePolicy, {
+      onFailure: 'ask',
+    })
+    .option('--at-once <number>', 'boards that are updated at the same time', parseCount, 4)
+    .option('--test-group <number>', 'boards that go first; the others only when all of these succeeded', parseCount, 1)
+    .option('--stop-after <number>', 'no more boards are begun after so many failures', parseCount, 3)
+    .option('--agree <code...>', 'what the plan asks for a yes to, such as no-way-back', [])
+    .option('--yes', 'open the listener for boards, and begin, without asking')
+    .option('--plan', 'only show what would be done')
+    .addOption(jsonOption());
+
+function parseCount(text: string): number {
+  const number = Number(text);
+  if (text === '' || !Number.isInteger(number) || number < 0 || number > 1000) {
+    throw new InvalidArgumentError('Give a whole number.');
+  }
+  return number;
+}
+
+/** The campaign as the station wants it. */
+export const campaignOf = ({ onFailure, atOnce, testGroup, stopAfter }: UpdateOptions): Partial<StartRequest> => ({
+  ...onFailure,
+  atOnce,
+  testGroup,
+  stopAfter,
+});
+
+/** @throws {InputError} `needs-terminal` when something would have to be asked and nobody can answer. */
+export function checkAnswerable({ onFailure, yes, plan }: UpdateOptions, isAnswered: boolean): void {
+  if (isAnswered || plan) return;
+  if (onFailure.onFailure === 'ask') {
+    throw new InputError('needs-terminal', 'Nobody is at a terminal to decide what follows a failure', {
+      todo: 'Give --on-failure retry:3, restore or stop.',
+    });
+  }
+  if (!yes) {
+    throw new InputError('needs-terminal', 'Nobody is at a terminal to agree to the plan', {
+      todo: 'Look at it with --plan, then give --yes.',
+    });
+  }
+}

@@ -1,0 +1,66 @@
+/** What an update looks like on the command line. */
+import { type BoardView, type PlanView, type SlotView, type UpdateView } from '#api.ts';
+import { type Message } from '#messages/message.ts';
+import { bytesText } from '#messages/units.ts';
+import {
+  choiceText,
+  failureMessage,
+  outcomeMessage,
+  positionText,
+  updateNoticeMessage,
+} from '#messages/update-messages.ts';
+import { coveredBytes } from '#workflows/byte-ranges.ts';
+import { type Choice } from '#workflows/two-step-ota.ts';
+
+const oneLine = ({ what, state, todo }: Message): string => [what, state, todo].filter(Boolean).join(' ');
+
+/** Boards answer with whatever they like: nothing of it may move the cursor. */
+// eslint-disable-next-line no-control-regex
+const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '.');
+
+export function planLines({ board, steps, bytes, before, after, wayBack, ...notices }: PlanView): string[] {
+  return [
+    `${boardName(board)}: ${steps.map((step) => (step === 'app' ? 'app, restart' : 'data')).join(', ')}; ${bytesText(bytes)} to download`,
+    ...slotLines('now', before),
+    ...slotLines('then', after),
+    wayBack ? `  way back  ${printable(wayBack.name)}, ${bytesText(wayBack.size)}` : '  way back  none',
+    ...notices.objections.map((notice) => `  refused: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
+    ...notices.consents.map((notice) => `  needs a yes: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
+    ...notices.warnings.map((notice) => `  note: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
+  ];
+}
+
+const slotLines = (when: string, slots: readonly SlotView[]): string[] =>
+  slots.map(({ slot, role, project, version, shown }) => {
+    const holds = [project, version, shown === undefined ? undefined : `“${shown}”`].filter(Boolean).join(' ');
+    return `  ${when.padEnd(8)}${slot}  ${role === 'unknown' ? 'not known' : role}${holds ? `: ${printable(holds)}` : ''}`;
+  });
+
+export const boardName = ({ name, address }: Pick<BoardView, 'name' | 'address'>): string =>
+  address === undefined || name === address ? printable(name) : `${printable(name)} (${address})`;
+
+/** Where a run stands, as a line. */
+export function updateLine(update: UpdateView): string {
+  const { board, state, choices } = update;
+  const { position } = state;
+  const name = printable(board.name);
+  if (update.queued) return `${name}: ${update.queued === 'waiting' ? 'waits for its turn' : 'was not begun'}`;
+  if (position.at === 'ended') return `${name}: ${oneLine(outcomeMessage(position.outcome, state))}`;
+  if (position.at !== 'deciding') return `${name}: ${positionText(position)}`;
+  const message = oneLine(failureMessage(position.failure, position.transfer));
+  return [`${name}: ${message} [${position.failure}]`, ...choices.map((choice) => choiceLine(choice, update))].join(
+    '\n',
+  );
+}
+
+function choiceLine(choice: Choice, { state }: UpdateView): string {
+  const { title, what, risk } = choiceText(choice, state);
+  return `  ${choice.padEnd(8)} ${title}: ${[what, risk].filter(Boolean).join(' ')}`;
+}
+
+/** Bytes of what is being downloaded, and of how many. */
+export function downloaded({ state }: UpdateView): { phase: string; done: number; total: number } | undefined {
+  const { position, facts } = state;
+  if (position.at !== 'downloading') return undefined;
+  return { phase: position.transfer, done: coveredBytes(position.served), total: facts.sizes[position.transfer] ?? 0 };
+}
