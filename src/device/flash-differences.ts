@@ -3,7 +3,7 @@
  * where that costs less than sending what is right already. Digests cost time too, so a flash that differs everywhere is not
  * looked at everywhere.
  */
-import { alignUp, isBlank, padBytes, toHex } from '#formats/bytes.ts';
+import { alignDown, alignUp, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashCosts, writeCost } from './flash-costs.ts';
 import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
@@ -19,8 +19,9 @@ const STREAK = 4;
 const STRIDE = 4;
 /** Into how many parts a block is cut that differs. */
 const PARTS = 4;
-/** Bytes from which it pays to ask first whether there is anything at all. */
-const UNWRITTEN_PAYS = 4 * BLOCK_SIZE;
+/** Bytes from which it pays to ask first whether there is anything to compare at all, by so many sectors behind the first. */
+const SAMPLES_PAY = 4 * BLOCK_SIZE;
+const SAMPLES = 4;
 /** Milliseconds that may go into looking at parts before anything was gained by it, and most that is saved up. */
 const FIRST_CREDIT = 150;
 const MOST_CREDIT = 1000;
@@ -66,7 +67,7 @@ class Search {
 
   async run(): Promise<FlashRange[]> {
     const range = { offset: this.#offset, length: this.#data.length };
-    if (await this.#isUnwritten()) {
+    if (await this.#holdsOther()) {
       this.#report(this.#data.length);
       return [range];
     }
@@ -81,12 +82,22 @@ class Search {
     return this.#options.exact ? joinRanges(found) : chooseRuns(found, range, this.#flash.costs);
   }
 
-  /** Writing begins at the start: where that is blank and should not be, there is hardly anything behind it to compare. */
-  async #isUnwritten(): Promise<boolean> {
-    const first = this.#data.subarray(0, SECTOR_SIZE);
-    if (this.#options.exact || this.#data.length < UNWRITTEN_PAYS || isBlank(first)) return false;
-    const { signal } = this.#options;
-    return (await this.#flash.md5(this.#offset, first.length, { signal })) === md5OfBlank(first.length);
+  /**
+   * Whether there is hardly anything to compare: the start is blank and should not be, as writing begins there; or it differs, and so do
+   * all of some sectors behind it.
+   */
+  async #holdsOther(): Promise<boolean> {
+    const { length } = this.#data;
+    if (this.#options.exact || length < SAMPLES_PAY) return false;
+    const first = await this.#digestOf({ offset: this.#offset, length: SECTOR_SIZE });
+    if (first.found === first.wanted) return false;
+    if (first.found === md5OfBlank(SECTOR_SIZE)) return true;
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const at = alignDown(((sample + 0.5) * length) / SAMPLES, SECTOR_SIZE);
+      const { found, wanted } = await this.#digestOf({ offset: this.#offset + at, length: SECTOR_SIZE });
+      if (found === wanted) return false;
+    }
+    return true;
   }
 
   /** What is not looked at is taken to differ: `unknown`. */
@@ -130,13 +141,16 @@ class Search {
   }
 
   async #isSame({ offset, length }: FlashRange): Promise<boolean> {
-    const { signal } = this.#options;
-    const from = offset - this.#offset;
-    const wanted = toHex(md5(this.#data.subarray(from, from + length)));
-    const same = (await this.#flash.md5(offset, length, { signal })) === wanted;
-    this.#looked = Math.max(this.#looked, from + length);
+    const { found, wanted } = await this.#digestOf({ offset, length });
+    this.#looked = Math.max(this.#looked, offset + length - this.#offset);
     this.#report(this.#looked);
-    return same;
+    return found === wanted;
+  }
+
+  async #digestOf({ offset, length }: FlashRange): Promise<{ found: string; wanted: string }> {
+    const from = offset - this.#offset;
+    const found = await this.#flash.md5(offset, length, { signal: this.#options.signal });
+    return { found, wanted: toHex(md5(this.#data.subarray(from, from + length))) };
   }
 
   #report(done: number): void {
