@@ -8,7 +8,7 @@ import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
 import { type FlashRange, type JobOptions } from './flash-memory.ts';
-import { splitBlank, splitRange, type Stretch } from './flash-ranges.ts';
+import { splitBlank, splitLong, splitRange, type Stretch } from './flash-ranges.ts';
 import { type PackedData } from './loader-flash.ts';
 import { packData } from './pack-data.ts';
 import { type Session } from './session.ts';
@@ -79,7 +79,7 @@ class Writing {
 
   async run(): Promise<void> {
     const { offset, data } = this.#job;
-    const pieces = splitRange({ offset, length: data.length }, this.#session.flash.units.write);
+    const pieces = splitLong({ offset, length: data.length }, this.#session.flash.units.write);
     for (const [index, piece] of pieces.entries()) {
       await this.#write(piece, pieces[index + 1]);
       this.#progress.report(piece.offset + piece.length - offset);
@@ -133,7 +133,7 @@ class Writing {
   /** Up to whole words, as every stub takes them; what is added is what erased flash reads anyway. */
   async #pack(range: FlashRange): Promise<PackedData> {
     const data = padBytes(this.#bytes(range), alignUp(range.length, 4));
-    return packData(this.#session, data);
+    return packData(this.#session, { offset: range.offset, data });
   }
 
   async #verify(piece: FlashRange): Promise<void> {
