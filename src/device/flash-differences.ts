@@ -6,7 +6,7 @@
 import { alignDown, alignUp, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashCosts, writeCost } from './flash-costs.ts';
-import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { BLOCK_SIZE, type ComparableFlash, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { md5OfBlank } from './blank-digest.ts';
 import { joinRanges, rangesLength, splitRange } from './flash-ranges.ts';
 
@@ -31,15 +31,13 @@ export interface DifferenceOptions extends JobOptions {
   exact?: boolean;
 }
 
-type Digests = Pick<FlashMemory, 'md5' | 'costs'>;
-
 /**
  * The ranges, in order, in which the flash may differ from what it holds once `data` are written at `offset`; everything outside of them is
  * the same. They begin at sector borders and end there or with the data. What the last sector holds behind the data has to be blank, as a
  * write leaves it: an erase that was broken off leaves anything there.
  */
 export async function findDifferences(
-  flash: Digests,
+  flash: ComparableFlash,
   { offset, data }: { offset: number; data: Uint8Array },
   options: DifferenceOptions = {},
 ): Promise<FlashRange[]> {
@@ -51,14 +49,18 @@ export async function findDifferences(
 }
 
 class Search {
-  readonly #flash: Digests;
+  readonly #flash: ComparableFlash;
   readonly #offset: number;
   readonly #data: Uint8Array;
   readonly #options: DifferenceOptions;
   #credit = FIRST_CREDIT;
   #looked = 0;
 
-  constructor(flash: Digests, { offset, data }: { offset: number; data: Uint8Array }, options: DifferenceOptions) {
+  constructor(
+    flash: ComparableFlash,
+    { offset, data }: { offset: number; data: Uint8Array },
+    options: DifferenceOptions,
+  ) {
     this.#flash = flash;
     this.#offset = offset;
     this.#data = data;
@@ -89,13 +91,12 @@ class Search {
   async #holdsOther(): Promise<boolean> {
     const { length } = this.#data;
     if (this.#options.exact || length < SAMPLES_PAY) return false;
-    const first = await this.#digestOf({ offset: this.#offset, length: SECTOR_SIZE });
-    if (first.found === first.wanted) return false;
-    if (first.found === md5OfBlank(SECTOR_SIZE)) return true;
+    const first = await this.#flash.md5(this.#offset, SECTOR_SIZE, { signal: this.#options.signal });
+    if (first === toHex(md5(this.#data.subarray(0, SECTOR_SIZE)))) return false;
+    if (first === md5OfBlank(SECTOR_SIZE)) return true;
     for (let sample = 0; sample < SAMPLES; sample++) {
       const at = alignDown(((sample + 0.5) * length) / SAMPLES, SECTOR_SIZE);
-      const { found, wanted } = await this.#digestOf({ offset: this.#offset + at, length: SECTOR_SIZE });
-      if (found === wanted) return false;
+      if (await this.#holds({ offset: this.#offset + at, length: SECTOR_SIZE })) return false;
     }
     return true;
   }
@@ -140,17 +141,16 @@ class Search {
     return found;
   }
 
-  async #isSame({ offset, length }: FlashRange): Promise<boolean> {
-    const { found, wanted } = await this.#digestOf({ offset, length });
-    this.#looked = Math.max(this.#looked, offset + length - this.#offset);
+  async #isSame(range: FlashRange): Promise<boolean> {
+    const same = await this.#holds(range);
+    this.#looked = Math.max(this.#looked, range.offset + range.length - this.#offset);
     this.#report(this.#looked);
-    return found === wanted;
+    return same;
   }
 
-  async #digestOf({ offset, length }: FlashRange): Promise<{ found: string; wanted: string }> {
+  #holds({ offset, length }: FlashRange): Promise<boolean> {
     const from = offset - this.#offset;
-    const found = await this.#flash.md5(offset, length, { signal: this.#options.signal });
-    return { found, wanted: toHex(md5(this.#data.subarray(from, from + length))) };
+    return this.#flash.holds(offset, this.#data.subarray(from, from + length), { signal: this.#options.signal });
   }
 
   #report(done: number): void {

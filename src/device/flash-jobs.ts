@@ -2,13 +2,13 @@
  * Whole jobs on the flash. What failed is not begun anew: the board's digests tell what is right already, and only the rest is done
  * again, in small pieces, so that a bad line gets through in the end. A loader cannot be asked where it is in a transfer.
  */
-import { alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
-import { md5 } from '@noble/hashes/legacy.js';
+import { alignUp, hexAddress, padBytes } from '#formats/bytes.ts';
 import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
 import { type FlashRange, type JobOptions } from './flash-memory.ts';
 import { splitBlank, splitLong, splitRange, type Stretch } from './flash-ranges.ts';
+import { md5InTurns } from './host-digest.ts';
 import { type PackedData } from './loader-flash.ts';
 import { packData } from './pack-data.ts';
 import { type Session } from './session.ts';
@@ -137,7 +137,7 @@ class Writing {
   }
 
   async #verify(piece: FlashRange): Promise<void> {
-    if ((await timedMd5(this.#session, piece)) === toHex(md5(this.#bytes(piece)))) return;
+    if (await holds(this.#session, { offset: piece.offset, data: this.#bytes(piece) })) return;
     const [first = piece] = await this.#differences(piece, { exact: true });
     throw new DeviceError('verify-failed', `The flash at ${hexAddress(first.offset)} does not hold what was written`, {
       details: { offset: first.offset, length: piece.length },
@@ -148,6 +148,7 @@ class Writing {
     const digests = {
       costs: this.#session.meter.costs,
       md5: (offset: number, length: number): Promise<string> => timedMd5(this.#session, { offset, length }),
+      holds: (offset: number, data: Uint8Array): Promise<boolean> => holds(this.#session, { offset, data }),
     };
     return findDifferences(digests, { offset: piece.offset, data: this.#bytes(piece) }, options);
   }
@@ -193,6 +194,16 @@ export async function readJob(session: Session, range: FlashRange, onProgress: O
 
 export async function md5Job(session: Session, range: FlashRange): Promise<string> {
   return persist(session, () => timedMd5(session, range));
+}
+
+export async function holdsJob(session: Session, part: { offset: number; data: Uint8Array }): Promise<boolean> {
+  return persist(session, () => holds(session, part));
+}
+
+async function holds(session: Session, { offset, data }: { offset: number; data: Uint8Array }): Promise<boolean> {
+  const found = timedMd5(session, { offset, length: data.length });
+  const [ofFlash, ofData] = await Promise.all([found, md5InTurns(session.clock, data)]);
+  return ofFlash === ofData;
 }
 
 async function timedMd5(session: Session, range: FlashRange): Promise<string> {

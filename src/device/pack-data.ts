@@ -1,6 +1,6 @@
 /** Data on their way to the board: compressed where the loader takes that and it pays. */
 import { type Clock } from '#clock.ts';
-import { alignUp } from '#formats/bytes.ts';
+import { alignDown, alignUp } from '#formats/bytes.ts';
 import { type CostMeter, type FlashCosts } from './flash-costs.ts';
 import { BLOCK_SIZE, type FlashRange, SECTOR_SIZE } from './flash-memory.ts';
 import { type LoaderFlash, type PackedData } from './loader-flash.ts';
@@ -32,6 +32,6 @@ export async function packData(
  */
 function streamPays({ wire, program, eraseBlock, eraseSector }: FlashCosts, { offset, length }: FlashRange): boolean {
   if (wire < STREAM_PAYS * (program + eraseBlock / BLOCK_SIZE)) return true;
-  const single = Math.min(length, alignUp(offset, BLOCK_SIZE) - offset) + ((offset + length) % BLOCK_SIZE);
+  const single = length - Math.max(0, alignDown(offset + length, BLOCK_SIZE) - alignUp(offset, BLOCK_SIZE));
   return single * (eraseSector / SECTOR_SIZE + program - wire) > WINDOW * program;
 }

@@ -9,8 +9,7 @@ import {
   SECTOR_SIZE,
 } from '#device/flash-memory.ts';
 import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
-import { alignDown, alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
-import { md5 } from '@noble/hashes/legacy.js';
+import { alignDown, alignUp, hexAddress, padBytes } from '#formats/bytes.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
@@ -147,14 +146,13 @@ async function isAsPlanned(
   { ranges, signal }: { ranges: readonly FlashRange[]; signal: AbortSignal | undefined },
 ): Promise<boolean> {
   for (const range of ranges) {
-    const wanted = range.length === write.data.length ? write.md5 : toHex(md5(bytesOf(write, range)));
-    if ((await flash.md5(range.offset, range.length, { signal })) !== wanted) return false;
+    if (!(await flash.holds(range.offset, bytesOf(write, range), { signal }))) return false;
   }
   const rest = write.data.length % SECTOR_SIZE;
   if (rest === 0 || ranges.length === 0) return true;
   // What stands behind the data in their last sector has to be blank; only that sector is hashed here, the data were with the plan.
   const last = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
-  return (await flash.md5(write.offset + write.data.length - rest, SECTOR_SIZE, { signal })) === toHex(md5(last));
+  return flash.holds(write.offset + write.data.length - rest, last, { signal });
 }
 
 const bytesOf = ({ offset, data }: FlashWrite, range: FlashRange): Uint8Array =>

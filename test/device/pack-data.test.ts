@@ -14,6 +14,7 @@ test.each([
   ['that on a fast line, as a stream', 0x1_0000, noise(0x1_0000), { costs: FAST }, true],
   ['with many single sectors at its end, as a stream', 0x1_0000, noise(0x1_d000), { costs: TYPICAL_COSTS }, true],
   ['with many at its start, as a stream', 0x3000, noise(0x1_d000), { costs: TYPICAL_COSTS }, true],
+  ['a single sector, as it is', 0xe000, noise(0x1000), { costs: TYPICAL_COSTS }, false],
   ['where the line takes longer than even those, as it is', 0x1_0000, noise(0x1_d000), { costs: SLOW }, false],
   ['what shrinks, to a loader that does not inflate', 0, sampleData(0x1000), { costs: FAST, inflates: false }, false],
 ] as const)('is sent: %s', async (_, offset, data, { costs, ...loader }, compressed) => {
