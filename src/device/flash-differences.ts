@@ -132,10 +132,14 @@ class Search {
     const price = parts.length * costs.roundTrip + block.length * costs.md5;
     if (!this.#options.exact && (price > this.#credit || price > writeCost(block, costs) / 2)) return [block];
     const differing: FlashRange[] = [];
-    for (const part of parts) if (!(await this.#isSame(part))) differing.push(part);
+    for (const [index, part] of parts.entries()) {
+      // Somewhere the block does differ.
+      const isLeft = index === parts.length - 1 && differing.length === 0 && !this.#options.exact;
+      if (isLeft || !(await this.#isSame(part))) differing.push(part);
+    }
     const gained = writeCost(block, costs) - differing.reduce((sum, part) => sum + writeCost(part, costs), 0);
     this.#credit = Math.min(MOST_CREDIT, this.#credit - price + Math.max(0, gained));
-    // All parts the same: the digest of the whole arrived wrong, or a part was mended meanwhile. Nothing to be done.
+    // All parts the same, where all were asked: the digest of the block arrived wrong. Nothing to be done.
     const found: FlashRange[] = [];
     for (const part of differing) found.push(...(await this.#refine(part)));
     return found;
