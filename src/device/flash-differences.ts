@@ -13,7 +13,7 @@ import { joinRanges, rangesLength, splitRange } from './flash-ranges.ts';
 /** Largest block of the first look. */
 const LARGEST_BLOCK = 0x10_0000;
 /** Share of a digest's time that its command may cost on top; where the line answers slowly blocks are larger. */
-const OVERHEAD = 0.2;
+const OVERHEAD = 0.3;
 /** Blocks in a row that must differ before only each `STRIDE`th is looked at. */
 const STREAK = 4;
 const STRIDE = 4;
