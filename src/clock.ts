@@ -91,3 +91,16 @@ export function withLimit<T>(
     );
   });
 }
+
+/** One turn of the event loop: every promise that can settle has settled after it. No timer, which platforms slow down in the background. */
+export const turn: () => Promise<void> = (() => {
+  if (typeof setImmediate === 'function') return () => new Promise<void>((resolve) => setImmediate(resolve));
+  const channel = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  channel.port1.onmessage = () => waiting.shift()?.();
+  return () =>
+    new Promise<void>((resolve) => {
+      waiting.push(resolve);
+      channel.port2.postMessage(0);
+    });
+})();

@@ -2,7 +2,7 @@
  * Modelled time: it jumps to the next timer as soon as nothing else can happen.
  * A twenty-second write of a virtual board takes as long as its computing does.
  */
-import { type Clock } from './clock.ts';
+import { type Clock, turn } from './clock.ts';
 
 interface Timer {
   at: number;
@@ -90,16 +90,3 @@ export class ModelClock implements Clock {
     return true;
   }
 }
-
-/** One turn of the event loop: every promise that can settle has settled after it. */
-const turn: () => Promise<void> = (() => {
-  if (typeof setImmediate === 'function') return () => new Promise<void>((resolve) => setImmediate(resolve));
-  const channel = new MessageChannel();
-  const waiting: (() => void)[] = [];
-  channel.port1.onmessage = () => waiting.shift()?.();
-  return () =>
-    new Promise<void>((resolve) => {
-      waiting.push(resolve);
-      channel.port2.postMessage(0);
-    });
-})();

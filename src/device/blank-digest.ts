@@ -1,10 +1,10 @@
 /** Blank flash is told by its digest: that costs a fraction of reading it. */
-import { toHex } from '#formats/bytes.ts';
+import { isBlank, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashMemory, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { splitRange } from './flash-ranges.ts';
 
-/** Bytes up to which reading costs no more than asking. */
+/** Bytes below which reading costs no more than asking, unless the answer is likely. */
 const LEAST = SECTOR_SIZE;
 /** Bytes that are read or passed over as a whole. */
 const PIECE = 0x4000;
@@ -25,19 +25,41 @@ export function md5OfBlank(length: number): string {
 }
 
 /** As `flash.read`, but what is blank is not sent over the line. For reads of which much may be blank. */
-export async function readSparsely(
-  flash: Pick<FlashMemory, 'read' | 'md5'>,
-  offset: number,
-  length: number,
-  { signal }: Pick<JobOptions, 'signal'> = {},
-): Promise<Uint8Array> {
-  if (length < LEAST) return flash.read(offset, length, { signal });
-  const bytes = new Uint8Array(length).fill(0xff);
-  if ((await flash.md5(offset, length, { signal })) === md5OfBlank(length)) return bytes;
-  for (const piece of splitRange({ offset, length }, PIECE)) {
-    const isWhole = piece.length === length;
-    if (!isWhole && (await flash.md5(piece.offset, piece.length, { signal })) === md5OfBlank(piece.length)) continue;
-    bytes.set(await flash.read(piece.offset, piece.length, { signal }), piece.offset - offset);
+export class SparseReader {
+  readonly #flash: Pick<FlashMemory, 'read' | 'md5'>;
+  readonly #signal: AbortSignal | undefined;
+  /** What was read last of a few bytes was blank: then the next may be, and a digest takes half as long as a read. */
+  #wasBlank = false;
+
+  constructor(flash: Pick<FlashMemory, 'read' | 'md5'>, { signal }: Pick<JobOptions, 'signal'> = {}) {
+    this.#flash = flash;
+    this.#signal = signal;
   }
-  return bytes;
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    if (length < LEAST) return this.#readShort(offset, length);
+    const bytes = new Uint8Array(length).fill(0xff);
+    if (await this.#isBlank(offset, length)) return bytes;
+    for (const piece of splitRange({ offset, length }, PIECE)) {
+      const isWhole = piece.length === length;
+      if (!isWhole && (await this.#isBlank(piece.offset, piece.length))) continue;
+      bytes.set(await this.#read(piece.offset, piece.length), piece.offset - offset);
+    }
+    return bytes;
+  }
+
+  async #readShort(offset: number, length: number): Promise<Uint8Array> {
+    if (this.#wasBlank && (await this.#isBlank(offset, length))) return new Uint8Array(length).fill(0xff);
+    const bytes = await this.#read(offset, length);
+    this.#wasBlank = isBlank(bytes);
+    return bytes;
+  }
+
+  #read(offset: number, length: number): Promise<Uint8Array> {
+    return this.#flash.read(offset, length, { signal: this.#signal });
+  }
+
+  async #isBlank(offset: number, length: number): Promise<boolean> {
+    return (await this.#flash.md5(offset, length, { signal: this.#signal })) === md5OfBlank(length);
+  }
 }

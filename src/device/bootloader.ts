@@ -9,7 +9,7 @@ import { type Clock, withLimit } from '#clock.ts';
 import { type BoardConsole } from './console.ts';
 import { DeviceError } from './device-error.ts';
 import { type FlashCosts } from './flash-costs.ts';
-import { doubtJob, eraseJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
+import { doubtJob, eraseJob, holdsJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
 import {
   type FlashMemory,
   type FlashRange,
@@ -149,6 +149,11 @@ export class Bootloader implements FlashMemory {
     const digest = await this.#exclusive(options.signal, () => md5Job(this.#session, { offset, length }));
     options.onProgress?.({ done: length, total: length });
     return digest;
+  }
+
+  async holds(offset: number, data: Uint8Array, options: JobOptions = {}): Promise<boolean> {
+    this.#check({ offset, length: data.length }, 'none');
+    return this.#exclusive(options.signal, () => holdsJob(this.#session, { offset, data }));
   }
 
   /**

@@ -3,24 +3,25 @@
  * where that costs less than sending what is right already. Digests cost time too, so a flash that differs everywhere is not
  * looked at everywhere.
  */
-import { alignUp, isBlank, padBytes, toHex } from '#formats/bytes.ts';
+import { alignDown, alignUp, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashCosts, writeCost } from './flash-costs.ts';
-import { BLOCK_SIZE, type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { BLOCK_SIZE, type ComparableFlash, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { md5OfBlank } from './blank-digest.ts';
 import { joinRanges, rangesLength, splitRange } from './flash-ranges.ts';
 
 /** Largest block of the first look. */
 const LARGEST_BLOCK = 0x10_0000;
 /** Share of a digest's time that its command may cost on top; where the line answers slowly blocks are larger. */
-const OVERHEAD = 0.2;
+const OVERHEAD = 0.3;
 /** Blocks in a row that must differ before only each `STRIDE`th is looked at. */
 const STREAK = 4;
 const STRIDE = 4;
 /** Into how many parts a block is cut that differs. */
 const PARTS = 4;
-/** Bytes from which it pays to ask first whether there is anything at all. */
-const UNWRITTEN_PAYS = 4 * BLOCK_SIZE;
+/** Bytes from which it pays to ask first whether there is anything to compare at all, by so many sectors behind the first. */
+const SAMPLES_PAY = 4 * BLOCK_SIZE;
+const SAMPLES = 4;
 /** Milliseconds that may go into looking at parts before anything was gained by it, and most that is saved up. */
 const FIRST_CREDIT = 150;
 const MOST_CREDIT = 1000;
@@ -30,15 +31,13 @@ export interface DifferenceOptions extends JobOptions {
   exact?: boolean;
 }
 
-type Digests = Pick<FlashMemory, 'md5' | 'costs'>;
-
 /**
  * The ranges, in order, in which the flash may differ from what it holds once `data` are written at `offset`; everything outside of them is
  * the same. They begin at sector borders and end there or with the data. What the last sector holds behind the data has to be blank, as a
  * write leaves it: an erase that was broken off leaves anything there.
  */
 export async function findDifferences(
-  flash: Digests,
+  flash: ComparableFlash,
   { offset, data }: { offset: number; data: Uint8Array },
   options: DifferenceOptions = {},
 ): Promise<FlashRange[]> {
@@ -50,14 +49,18 @@ export async function findDifferences(
 }
 
 class Search {
-  readonly #flash: Digests;
+  readonly #flash: ComparableFlash;
   readonly #offset: number;
   readonly #data: Uint8Array;
   readonly #options: DifferenceOptions;
   #credit = FIRST_CREDIT;
   #looked = 0;
 
-  constructor(flash: Digests, { offset, data }: { offset: number; data: Uint8Array }, options: DifferenceOptions) {
+  constructor(
+    flash: ComparableFlash,
+    { offset, data }: { offset: number; data: Uint8Array },
+    options: DifferenceOptions,
+  ) {
     this.#flash = flash;
     this.#offset = offset;
     this.#data = data;
@@ -66,7 +69,7 @@ class Search {
 
   async run(): Promise<FlashRange[]> {
     const range = { offset: this.#offset, length: this.#data.length };
-    if (await this.#isUnwritten()) {
+    if (await this.#holdsOther()) {
       this.#report(this.#data.length);
       return [range];
     }
@@ -81,12 +84,21 @@ class Search {
     return this.#options.exact ? joinRanges(found) : chooseRuns(found, range, this.#flash.costs);
   }
 
-  /** Writing begins at the start: where that is blank and should not be, there is hardly anything behind it to compare. */
-  async #isUnwritten(): Promise<boolean> {
-    const first = this.#data.subarray(0, SECTOR_SIZE);
-    if (this.#options.exact || this.#data.length < UNWRITTEN_PAYS || isBlank(first)) return false;
-    const { signal } = this.#options;
-    return (await this.#flash.md5(this.#offset, first.length, { signal })) === md5OfBlank(first.length);
+  /**
+   * Whether there is hardly anything to compare: the start is blank and should not be, as writing begins there; or it differs, and so do
+   * all of some sectors behind it.
+   */
+  async #holdsOther(): Promise<boolean> {
+    const { length } = this.#data;
+    if (this.#options.exact || length < SAMPLES_PAY) return false;
+    const first = await this.#flash.md5(this.#offset, SECTOR_SIZE, { signal: this.#options.signal });
+    if (first === toHex(md5(this.#data.subarray(0, SECTOR_SIZE)))) return false;
+    if (first === md5OfBlank(SECTOR_SIZE)) return true;
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const at = alignDown(((sample + 0.5) * length) / SAMPLES, SECTOR_SIZE);
+      if (await this.#holds({ offset: this.#offset + at, length: SECTOR_SIZE })) return false;
+    }
+    return true;
   }
 
   /** What is not looked at is taken to differ: `unknown`. */
@@ -120,23 +132,29 @@ class Search {
     const price = parts.length * costs.roundTrip + block.length * costs.md5;
     if (!this.#options.exact && (price > this.#credit || price > writeCost(block, costs) / 2)) return [block];
     const differing: FlashRange[] = [];
-    for (const part of parts) if (!(await this.#isSame(part))) differing.push(part);
+    for (const [index, part] of parts.entries()) {
+      // Somewhere the block does differ.
+      const isLeft = index === parts.length - 1 && differing.length === 0 && !this.#options.exact;
+      if (isLeft || !(await this.#isSame(part))) differing.push(part);
+    }
     const gained = writeCost(block, costs) - differing.reduce((sum, part) => sum + writeCost(part, costs), 0);
     this.#credit = Math.min(MOST_CREDIT, this.#credit - price + Math.max(0, gained));
-    // All parts the same: the digest of the whole arrived wrong, or a part was mended meanwhile. Nothing to be done.
+    // All parts the same, where all were asked: the digest of the block arrived wrong. Nothing to be done.
     const found: FlashRange[] = [];
     for (const part of differing) found.push(...(await this.#refine(part)));
     return found;
   }
 
-  async #isSame({ offset, length }: FlashRange): Promise<boolean> {
-    const { signal } = this.#options;
-    const from = offset - this.#offset;
-    const wanted = toHex(md5(this.#data.subarray(from, from + length)));
-    const same = (await this.#flash.md5(offset, length, { signal })) === wanted;
-    this.#looked = Math.max(this.#looked, from + length);
+  async #isSame(range: FlashRange): Promise<boolean> {
+    const same = await this.#holds(range);
+    this.#looked = Math.max(this.#looked, range.offset + range.length - this.#offset);
     this.#report(this.#looked);
     return same;
+  }
+
+  #holds({ offset, length }: FlashRange): Promise<boolean> {
+    const from = offset - this.#offset;
+    return this.#flash.holds(offset, this.#data.subarray(from, from + length), { signal: this.#options.signal });
   }
 
   #report(done: number): void {

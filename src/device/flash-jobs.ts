@@ -8,7 +8,8 @@ import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
 import { BLOCK_SIZE, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
-import { splitBlank, splitRange } from './flash-ranges.ts';
+import { splitBlank, splitLong, splitRange } from './flash-ranges.ts';
+import { md5InTurns } from './host-digest.ts';
 import { type PackedData } from './loader-flash.ts';
 import { packData } from './pack-data.ts';
 import { type Session } from './session.ts';
@@ -81,7 +82,7 @@ class Writing {
 
   async run(): Promise<void> {
     const { offset, data } = this.#job;
-    const pieces = splitRange({ offset, length: data.length }, this.#session.flash.units.write);
+    const pieces = splitLong({ offset, length: data.length }, this.#session.flash.units.write);
     for (const [index, piece] of pieces.entries()) {
       await this.#write(piece, pieces[index + 1]);
       this.#progress.report(piece.offset + piece.length - offset);
@@ -135,8 +136,8 @@ class Writing {
   async #makeDiffer(stretch: FlashRange): Promise<string> {
     const head = { offset: stretch.offset, length: Math.min(stretch.length, SECTOR_SIZE) };
     const before = await timedMd5(this.#session, head);
-    if (before !== this.#digest(head)) return before;
-    if ((await timedMd5(this.#session, stretch)) !== this.#digest(stretch)) return before;
+    if (before !== toHex(md5(this.#bytes(head)))) return before;
+    if (!(await holds(this.#session, { offset: stretch.offset, data: this.#bytes(stretch) }))) return before;
     await eraseRegion(this.#session, { offset: stretch.offset, length: SECTOR_SIZE });
     return md5OfBlank(head.length);
   }
@@ -152,11 +153,11 @@ class Writing {
   /** Up to whole words, as every stub takes them; what is added is what erased flash reads anyway. */
   async #pack(range: FlashRange): Promise<PackedData> {
     const data = padBytes(this.#bytes(range), alignUp(range.length, 4));
-    return packData(this.#session, data);
+    return packData(this.#session, { offset: range.offset, data });
   }
 
   async #verify(piece: FlashRange): Promise<void> {
-    if ((await timedMd5(this.#session, piece)) === this.#digest(piece)) return;
+    if (await holds(this.#session, { offset: piece.offset, data: this.#bytes(piece) })) return;
     await this.#session.sent.doubt(piece, (range) => timedMd5(this.#session, range));
     const [first = piece] = await this.#differences(piece, { exact: true });
     throw new DeviceError('verify-failed', `The flash at ${hexAddress(first.offset)} does not hold what was written`, {
@@ -168,12 +169,9 @@ class Writing {
     const digests = {
       costs: this.#session.meter.costs,
       md5: (offset: number, length: number): Promise<string> => timedMd5(this.#session, { offset, length }),
+      holds: (offset: number, data: Uint8Array): Promise<boolean> => holds(this.#session, { offset, data }),
     };
     return findDifferences(digests, { offset: piece.offset, data: this.#bytes(piece) }, options);
-  }
-
-  #digest(range: FlashRange): string {
-    return toHex(md5(this.#bytes(range)));
   }
 
   #bytes({ offset, length }: FlashRange): Uint8Array {
@@ -254,6 +252,16 @@ async function failIfErased(session: Session): Promise<void> {
   throw new DeviceError('flash-erased', `The flash at ${hexAddress(filled.offset)} has become blank`, {
     details: { ...filled },
   });
+}
+
+export async function holdsJob(session: Session, part: { offset: number; data: Uint8Array }): Promise<boolean> {
+  return persist(session, () => holds(session, part));
+}
+
+async function holds(session: Session, { offset, data }: { offset: number; data: Uint8Array }): Promise<boolean> {
+  const found = timedMd5(session, { offset, length: data.length });
+  const [ofFlash, ofData] = await Promise.all([found, md5InTurns(session.clock, data)]);
+  return ofFlash === ofData;
 }
 
 async function timedMd5(session: Session, range: FlashRange): Promise<string> {

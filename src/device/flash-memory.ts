@@ -70,4 +70,10 @@ export interface FlashMemory {
 
   /** MD5 of a range as the board itself computes it, 32 lower-case hex digits. */
   md5(offset: number, length: number, options?: JobOptions): Promise<string>;
+
+  /** Whether a range holds just these bytes, by MD5, which the board computes while the host does. */
+  holds(offset: number, data: Uint8Array, options?: JobOptions): Promise<boolean>;
 }
+
+/** A flash that can be compared with something. */
+export type ComparableFlash = Pick<FlashMemory, 'md5' | 'holds' | 'costs'>;

@@ -1,5 +1,5 @@
 /** Ranges of flash: cut, checked, joined. */
-import { alignDown } from '#formats/bytes.ts';
+import { alignDown, alignUp, isBlank } from '#formats/bytes.ts';
 import { DeviceError } from './device-error.ts';
 import { BLOCK_SIZE, type FlashRange, SECTOR_SIZE } from './flash-memory.ts';
 
@@ -10,6 +10,19 @@ export function splitRange({ offset, length }: FlashRange, unit: number): FlashR
     const end = Math.min(alignDown(at, unit) + unit, offset + length);
     pieces.push({ offset: at, length: end - at });
     at = end;
+  }
+  return pieces;
+}
+
+/** Cuts a range at borders of 64 KiB into pieces of about `unit`; a shorter rest joins the last, as between two the line rests. */
+export function splitLong({ offset, length }: FlashRange, unit: number): FlashRange[] {
+  const pieces: FlashRange[] = [];
+  const end = offset + length;
+  for (let at = offset; at < end;) {
+    const cut = alignDown(at + unit, BLOCK_SIZE);
+    const next = end - cut < unit ? end : cut;
+    pieces.push({ offset: at, length: next - at });
+    at = next;
   }
   return pieces;
 }
@@ -51,8 +64,9 @@ interface Stretch extends FlashRange {
   blank: boolean;
 }
 
-/** Cuts `data`, which belongs at `offset`, into what has to be sent and the blocks of 64 KiB that need only be erased. */
+/** Cuts `data`, which belongs at `offset`, into what has to be sent and what need only be erased: blocks of 64 KiB, or all of it. */
 export function splitBlank(offset: number, data: Uint8Array): Stretch[] {
+  if (data.length > 0 && isBlank(data)) return [{ offset, length: alignUp(data.length, SECTOR_SIZE), blank: true }];
   const stretches: Stretch[] = [];
   for (const piece of splitRange({ offset, length: data.length }, BLOCK_SIZE)) {
     const bytes = data.subarray(piece.offset - offset, piece.offset - offset + piece.length);

@@ -26,7 +26,7 @@ export interface ReadTransfer {
 }
 
 export interface LoaderFlash {
-  /** Bytes of one transfer, on multiples of which it ends: when things go well, and of a write after a failure. */
+  /** Bytes of one transfer: of a write, about; of a read and of a write after a failure at most, and it ends on multiples of them. */
   readonly units: { readonly write: number; readonly read: number; readonly retry: number };
   /** Takes compressed data, and writes just what they expand to. */
   readonly inflates: boolean;

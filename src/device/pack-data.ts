@@ -1,7 +1,8 @@
 /** Data on their way to the board: compressed where the loader takes that and it pays. */
 import { type Clock } from '#clock.ts';
-import { type CostMeter } from './flash-costs.ts';
-import { BLOCK_SIZE } from './flash-memory.ts';
+import { alignDown, alignUp, concatBytes } from '#formats/bytes.ts';
+import { type CostMeter, type FlashCosts } from './flash-costs.ts';
+import { BLOCK_SIZE, type FlashRange, SECTOR_SIZE } from './flash-memory.ts';
 import { type LoaderFlash, type PackedData } from './loader-flash.ts';
 
 /**
@@ -10,16 +11,34 @@ import { type LoaderFlash, type PackedData } from './loader-flash.ts';
  */
 const STREAM_PAYS = 1.6;
 
+/** Bytes that the stub inflates before it writes them. */
+const WINDOW = 0x8000;
+
 /** Compresses in another thread, so that it can go on while something else is sent. */
 export async function packData(
   { clock, flash, meter }: { clock: Clock; flash: Pick<LoaderFlash, 'inflates'>; meter: Pick<CostMeter, 'costs'> },
-  data: Uint8Array<ArrayBuffer>,
+  { offset, data }: { offset: number; data: Uint8Array<ArrayBuffer> },
 ): Promise<PackedData> {
   if (!flash.inflates) return { length: data.length, body: data, compressed: false };
-  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'));
-  const packed = new Uint8Array(await clock.outside(new Response(stream).arrayBuffer()));
-  const { wire, program, eraseBlock } = meter.costs;
-  const isFast = wire < STREAM_PAYS * (program + eraseBlock / BLOCK_SIZE);
-  const compressed = packed.length < data.length || isFast;
+  const packed = await clock.outside(deflate(data));
+  const compressed = packed.length < data.length || streamPays(meter.costs, { offset, length: data.length });
   return { length: data.length, body: compressed ? packed : data, compressed };
+}
+
+/** A `Response` would gather the pieces as well, but Node takes 20 ms to load it, and all waits for that. */
+async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const reader = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate')).getReader();
+  const pieces: Uint8Array[] = [];
+  for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value);
+  return concatBytes(...pieces);
+}
+
+/**
+ * Whether a stream is better that is no shorter: where the flash takes longer than the line for the same bytes, or longer by more for the
+ * sectors at both ends, which are erased one by one, than for the last window at the end.
+ */
+function streamPays({ wire, program, eraseBlock, eraseSector }: FlashCosts, { offset, length }: FlashRange): boolean {
+  if (wire < STREAM_PAYS * (program + eraseBlock / BLOCK_SIZE)) return true;
+  const single = length - Math.max(0, alignDown(offset + length, BLOCK_SIZE) - alignUp(offset, BLOCK_SIZE));
+  return single * (eraseSector / SECTOR_SIZE + program - wire) > WINDOW * program;
 }

@@ -1,7 +1,15 @@
 /** Finds the settings of a board: where its table says, in the copy that an interrupted run left, or where they usually are. */
 import { isBlank } from '#formats/bytes.ts';
 import { type DecodedNvs, decodeNvs } from '#formats/nvs/nvs-reader.ts';
-import { decodeNvsCopy, isWholeCopy, NVS_COPY_HEAD_SIZE } from '#formats/nvs/nvs-copy.ts';
+import {
+  beginsNvsCopy,
+  decodeNvsCopy,
+  isWholeCopy,
+  NVS_COPY_HEAD_SIZE,
+  NVS_COPY_MAGIC_SIZE,
+} from '#formats/nvs/nvs-copy.ts';
+import { decodePageHeader, PAGE_HEADER_SIZE } from '#formats/nvs/nvs-page.ts';
+import { NVS_PAGE_SIZE } from '#formats/nvs/nvs.ts';
 import { DataSubtype, type Partition, PartitionType } from '#formats/partition-table.ts';
 
 export interface NvsState {
@@ -60,13 +68,26 @@ export async function findNvs(read: ReadFlash, { flashSize, partitions, hints }:
   const foreign: FoundNvs['foreign'] = [];
   for (const hint of distinctPlaces(hints, flashSize)) {
     if (rows.some(({ offset, size }) => offset < hint.offset + hint.size && hint.offset < offset + size)) continue;
-    const state = nvsState(hint, await read(hint.offset, hint.size));
-    if (isBlank(state.bytes)) continue;
-    if (!partitions && looksLikeNvs(state.decoded) && !found.some((other) => other.partition.name === hint.name))
+    const state = await readHint(read, hint);
+    if (state === 'foreign') foreign.push({ offset: hint.offset, size: hint.size });
+    else if (!partitions && state !== 'blank' && !found.some((other) => other.partition.name === hint.name))
       found.push(state);
-    else if (!looksLikeNvs(state.decoded)) foreign.push({ offset: hint.offset, size: hint.size });
   }
   return { found, foreign, filled };
+}
+
+/** What lies at a place where NVS may be. Of foreign bytes no more is read than shows that no page of NVS is among them. */
+async function readHint(read: ReadFlash, hint: Partition): Promise<NvsState | 'foreign' | 'blank'> {
+  const hasHead = async (at: number): Promise<boolean> => {
+    const head = await read(hint.offset + at, PAGE_HEADER_SIZE);
+    return isBlank(head) ? at === 0 : decodePageHeader(head).version > 0;
+  };
+  let maybe = false;
+  for (let at = 0; at < hint.size && !maybe; at += NVS_PAGE_SIZE) maybe = await hasHead(at);
+  if (!maybe) return 'foreign';
+  const state = nvsState(hint, await read(hint.offset, hint.size));
+  if (isBlank(state.bytes)) return 'blank';
+  return looksLikeNvs(state.decoded) ? state : 'foreign';
 }
 
 /** The copy at the first of these places that holds a whole one. */
@@ -77,9 +98,9 @@ async function findCopy(
 ): Promise<{ states: NvsState[]; filled: boolean }> {
   let filled = false;
   for (const start of starts) {
-    const head = await read(start, NVS_COPY_HEAD_SIZE);
-    filled ||= !isBlank(head);
-    const entries = decodeNvsCopy(head);
+    const magic = await read(start, NVS_COPY_MAGIC_SIZE);
+    filled ||= !isBlank(magic);
+    const entries = beginsNvsCopy(magic) && decodeNvsCopy(await read(start, NVS_COPY_HEAD_SIZE));
     if (!entries) continue;
     const states: NvsState[] = [];
     for (const entry of entries) {

@@ -2,13 +2,14 @@
  * What a board holds before anything is changed: boot loader, table, otadata, slots, settings.
  * Reading is lenient; what cannot be understood is reported as such, not thrown.
  */
-import { md5OfBlank, readSparsely } from '#device/blank-digest.ts';
+import { md5OfBlank, SparseReader } from '#device/blank-digest.ts';
 import { type BoardIdentity } from '#device/identify.ts';
 import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
 import {
   type AppDescription,
   decodeAppDescription,
   decodeImageHeader,
+  IMAGE_HEADER_SIZE,
   type ImageHeader,
   looksLikeImage,
 } from '#formats/app-image.ts';
@@ -90,13 +91,17 @@ export async function readBoardState(
 ): Promise<BoardState> {
   const empty = { identity, slots: [], moreNvs: [], foreignNvs: [], filled: [], unknown: false, swapped: false };
   if (isLocked(identity)) return { ...empty, flashSize: identity.flashSize ?? 0 };
+  const reader = new SparseReader(flash, { signal });
   const read: ReadFlash = async (offset, length) =>
-    readSparsely(flash, offset, Math.max(0, Math.min(length, flash.size - offset)), { signal });
+    reader.read(offset, Math.max(0, Math.min(length, flash.size - offset)));
 
   const state: BoardState = { ...empty, flashSize: flash.size };
   // Something has to be seen before the first read, for it to be noticed if that erases everything.
   await flash.md5(identity.chip.bootloaderOffset, SECTOR_SIZE, { signal });
-  const bootloader = imageHeader(await read(identity.chip.bootloaderOffset, HEAD_SIZE), identity.chip.imageChipId);
+  const bootloader = imageHeader(
+    await read(identity.chip.bootloaderOffset, IMAGE_HEADER_SIZE),
+    identity.chip.imageChipId,
+  );
   if (bootloader) state.bootloader = bootloader;
   const { table, damaged } = await readTable({ read, flash, signal }, hints.tableOffset);
   // Rows beyond the real flash belong to another board's table; they hold nothing here.
@@ -152,10 +157,10 @@ interface BoardReader {
 }
 
 /** The part of the flash where a table may lie, of which only those sectors are read that begin like one; the rest is FF. */
-async function readCandidates({ read, flash, signal }: BoardReader): Promise<Uint8Array> {
+async function readCandidates({ read, flash, signal }: BoardReader, usualIsBlank: boolean): Promise<Uint8Array> {
   const { from, to } = TABLE_SEARCH;
   const bytes = new Uint8Array(to).fill(0xff);
-  if ((await flash.md5(0, to, { signal })) === md5OfBlank(to)) return bytes;
+  if (usualIsBlank && (await flash.md5(0, to, { signal })) === md5OfBlank(to)) return bytes;
   for (let offset = from; offset < to; offset += SECTOR_SIZE) {
     if (readU16(await read(offset, PARTITION_ROW_SIZE), 0) !== PARTITION_MAGIC) continue;
     bytes.set(await read(offset, PARTITION_TABLE_SIZE), offset);
@@ -169,14 +174,15 @@ async function readTable(
   expected: number | undefined,
 ): Promise<{ table?: NonNullable<BoardState['table']>; damaged: Partition[] }> {
   const damaged: Partition[] = [];
+  let usualIsBlank = true;
   for (const offset of new Set([expected ?? DEFAULT_TABLE_OFFSET, DEFAULT_TABLE_OFFSET])) {
-    const { partitions, md5: digest } = decodePartitionTable(await read(offset, PARTITION_TABLE_SIZE), {
-      lenient: true,
-    });
+    const bytes = await read(offset, PARTITION_TABLE_SIZE);
+    usualIsBlank &&= isBlank(bytes);
+    const { partitions, md5: digest } = decodePartitionTable(bytes, { lenient: true });
     if (digest === 'right' && partitions.length > 0) return { table: { offset, partitions }, damaged };
     damaged.push(...partitions);
   }
-  const found = findPartitionTable(await readCandidates({ read, flash, signal }), TABLE_SEARCH);
+  const found = findPartitionTable(await readCandidates({ read, flash, signal }, usualIsBlank), TABLE_SEARCH);
   return found ? { table: { offset: found.offset, partitions: found.table.partitions }, damaged } : { damaged };
 }
 

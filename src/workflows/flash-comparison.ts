@@ -2,7 +2,7 @@
 import { findDifferences } from '#device/flash-differences.ts';
 import {
   BLOCK_SIZE,
-  type FlashMemory,
+  type ComparableFlash,
   type FlashRange,
   type JobOptions,
   type Progress,
@@ -64,9 +64,9 @@ const wholeOf = ({ offset, data }: FlashWrite): FlashRange => ({ offset, length:
  * @throws {DOMException} `AbortError` when `signal` aborts.
  */
 export async function compareWithFlash(
-  flash: Pick<FlashMemory, 'md5' | 'costs'>,
+  flash: ComparableFlash,
   plan: Pick<FlashPlan, 'writes'>,
-  { signal, onProgress, known = new KnownDifferences() }: ComparisonOptions = {},
+  { signal, onProgress, known }: ComparisonOptions = {},
 ): Promise<FlashComparison> {
   const lasting = plan.writes.filter(({ transient }) => !transient);
   const total = lasting.reduce((sum, { data }) => sum + data.length, 0);
@@ -74,8 +74,8 @@ export async function compareWithFlash(
   let finished = 0;
   for (const write of lasting) {
     const onFound = ({ done }: Progress): void => onProgress?.({ done: finished + done, total });
-    const found = known.get(keyOf(write)) ?? (await findDifferences(flash, write, { signal, onProgress: onFound }));
-    known.set(keyOf(write), found);
+    const found = known?.get(keyOf(write)) ?? (await findDifferences(flash, write, { signal, onProgress: onFound }));
+    known?.set(keyOf(write), found);
     ranges.set(write, found);
     finished += write.data.length;
     onProgress?.({ done: finished, total });

@@ -17,7 +17,7 @@ export interface FlashWrite {
   /** Flash offset in bytes, a multiple of the sector size. */
   offset: number;
   data: Uint8Array;
-  /** MD5 of `data`, 32 lower-case hex digits: made with the plan, so that the run only compares. */
+  /** MD5 of `data`, 32 lower-case hex digits. */
   md5: string;
   /** Why it is written, as a code for `messages`. */
   why: FlashReason;
@@ -25,8 +25,16 @@ export interface FlashWrite {
   transient?: boolean;
 }
 
-/** A write with its digest. */
-export const flashWrite = (write: Omit<FlashWrite, 'md5'>): FlashWrite => ({ ...write, md5: toHex(md5(write.data)) });
+/** A write with its digest, which is made when it is asked for: that takes long where the data are. */
+export function flashWrite(write: Omit<FlashWrite, 'md5'>): FlashWrite {
+  let digest: string | undefined;
+  return {
+    ...write,
+    get md5() {
+      return (digest ??= toHex(md5(write.data)));
+    },
+  };
+}
 
 export type FlashReason =
   | 'from-release'

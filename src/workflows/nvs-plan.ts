@@ -1,5 +1,5 @@
 /** NVS of a plan: what the board has stays, what is new is merged into it, to a new place where the table moves it. */
-import { equalBytes, padBytes } from '#formats/bytes.ts';
+import { equalBytes, isBlank, padBytes } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { encodeNvsCopy, type NvsImage, nvsCopySize } from '#formats/nvs/nvs-copy.ts';
 import { carryOver, mergeNvs } from '#formats/nvs/nvs-merge.ts';
@@ -194,6 +194,12 @@ function item({ partition, decoded }: NvsState, why: BoardItem['why']): BoardIte
 }
 
 /**
+ * Whether these writes of NVS bring no settings: they make room for the firmware's own. Before the table says that NVS lies there, what they
+ * leave when they are cut short is foreign bytes as before, so they need no copy; behind it, it would be damaged settings.
+ */
+export const onlyClears = (writes: readonly FlashWrite[]): boolean => writes.every(({ data }) => isBlank(data));
+
+/**
  * Before settings are written, a copy of what they become goes to the start of the app slot,
  * which the same plan overwrites last; an interrupted run is picked up from there. The app is padded over it, so that nothing of
  * the copy stays.
@@ -206,7 +212,7 @@ export function protectSettings(
   { roles, board }: { roles: PlannedRoles | undefined; board: BoardState },
 ): { copy?: FlashWrite; app?: FlashWrite; objections: Objection[] } {
   // New settings too: half of them would be refused as damaged by the next run.
-  if (writes.length === 0) return { objections: [] };
+  if (onlyClears(writes)) return { objections: [] };
   const images = writes.map(({ label, offset, data }): NvsImage => ({ name: label, offset, bytes: data }));
   const size = nvsCopySize(images);
   const sources = [board.nvs, ...board.moreNvs].filter((state) => state !== undefined && !state.rescued);

@@ -19,7 +19,7 @@ import {
   writtenRange,
 } from './flash-plan.ts';
 import { keptAndLost } from './kept-and-lost.ts';
-import { planNvs, protectSettings, type WifiChange, type WifiWish } from './nvs-plan.ts';
+import { onlyClears, planNvs, protectSettings, type WifiChange, type WifiWish } from './nvs-plan.ts';
 import { type Objection, objection, warning } from './plan-notices.ts';
 import { chooseRoles, type Orientation, planOtadata } from './roles.ts';
 import {
@@ -146,7 +146,7 @@ interface Parts {
 
 /**
  * Order of the writes: a copy of the settings, then table and settings, so that at every moment the board has them whole in one of
- * the two places; app and data, the long ones, come last.
+ * the two places; where there are none, room for them is made before the table names it. App and data, the long ones, come last.
  */
 function planWrites(plan: FlashPlan, { build, loaderBuild, table, board, options, dataHeader }: Parts): void {
   const choice = chooseRoles({ table, build }, board, options.orientation ?? 'keep');
@@ -157,8 +157,8 @@ function planWrites(plan: FlashPlan, { build, loaderBuild, table, board, options
   const safe = protectSettings(nvs, appPart?.writes?.[0], { roles, board });
   if (safe.copy) plan.writes.push(safe.copy);
   collect(plan, safe);
-  plan.writes.push(...tableWrites(table));
-  collect(plan, nvs);
+  const parts = [{ writes: tableWrites(table), objections: [] }, nvs];
+  for (const part of onlyClears(nvs.writes) ? parts.toReversed() : parts) collect(plan, part);
   if (roles) {
     plan.roles = roles;
     collect(plan, planOtadata(table, roles));

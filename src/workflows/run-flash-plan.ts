@@ -29,7 +29,7 @@ export interface RunPlanOptions extends Pick<JobOptions, 'signal'> {
   full?: boolean | undefined;
 }
 
-/** What is too long to be hashed twice: it is verified when all is written, as everything is. */
+/** What is too long to be hashed twice. */
 const BULK_BYTES = 0x2_0000;
 const BULK_ROLES: ReadonlySet<FlashRole> = new Set<FlashRole>(['app', 'data', 'other']);
 const isBulk = ({ role, data }: FlashWrite): boolean => BULK_ROLES.has(role) && data.length > BULK_BYTES;
@@ -83,6 +83,8 @@ async function writeAll(
   const total = plannedBytes(plan);
   const toSend = comparison.bytesToSend(plan);
   const count = plan.writes.length;
+  // What a copy protects has to be right before the copy is overwritten; all else is verified when all is written.
+  const guarded = plan.writes.some(({ transient }) => transient);
   let finished = 0;
   let sent = 0;
   for (const [index, write] of plan.writes.entries()) {
@@ -95,7 +97,7 @@ async function writeAll(
         onProgress?.({ done: finished + same + done, total, sent: sent + done, toSend });
       await flash.write(range.offset, bytesOf(write, range), {
         signal,
-        verify: !isBulk(write),
+        verify: guarded && !isBulk(write),
         differs: comparison.isKnownToDiffer(write, range),
         onProgress: onRange,
       });

@@ -2,8 +2,7 @@
 import { findDifferences } from '#device/flash-differences.ts';
 import { BLOCK_SIZE, type FlashMemory, type FlashRange, SECTOR_SIZE } from '#device/flash-memory.ts';
 import { joinRanges, rangesLength } from '#device/flash-ranges.ts';
-import { alignDown, alignUp, hexAddress, isBlank, padBytes, toHex } from '#formats/bytes.ts';
-import { md5 } from '@noble/hashes/legacy.js';
+import { alignDown, alignUp, hexAddress, isBlank, padBytes } from '#formats/bytes.ts';
 import { type FlashComparison } from './flash-comparison.ts';
 import { bytesOf, type FlashWrite, type WritePlan } from './flash-plan.ts';
 import { type FlashStep } from './run-flash-plan.ts';
@@ -90,15 +89,14 @@ async function isAsPlanned(
   { ranges, signal }: { ranges: readonly FlashRange[]; signal: AbortSignal | undefined },
 ): Promise<boolean> {
   for (const range of ranges) {
-    const wanted = range.length === write.data.length ? write.md5 : toHex(md5(bytesOf(write, range)));
-    if ((await flash.md5(range.offset, range.length, { signal })) !== wanted) return false;
+    if (!(await flash.holds(range.offset, bytesOf(write, range), { signal }))) return false;
   }
   const rest = write.data.length % SECTOR_SIZE;
   const last = ranges.at(-1);
   if (rest === 0 || !last || last.offset + last.length < write.offset + write.data.length) return true;
   // What stands behind the data in their last sector has to be blank; only that sector is hashed here, the data were with the plan.
   const sector = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
-  return (await flash.md5(write.offset + write.data.length - rest, SECTOR_SIZE, { signal })) === toHex(md5(sector));
+  return flash.holds(write.offset + write.data.length - rest, sector, { signal });
 }
 
 function readsBackDifferent({ label, offset }: FlashWrite, first: FlashRange | undefined): WorkflowError {

@@ -84,6 +84,17 @@ test('a refused range sends nothing', () =>
     await board.close();
   }));
 
+test('what is to be blank is erased to the end of its last sector, and not sent', () =>
+  onBench({ flash: noise(0x40_0000) }, async (bench) => {
+    const board = await bench.connect();
+    const { 'to-device': before } = bench.faults.passed;
+    await board.write(0x9000, new Uint8Array(0x3010).fill(0xff));
+    expect(bench.faults.passed['to-device'] - before).toBeLessThan(100);
+    expect(bench.board.flash.isBlank(0x9000, 0x4000)).toBe(true);
+    expect(bench.board.flash.isBlank(0x8f00, 0x100) || bench.board.flash.isBlank(0xd000, 0x100)).toBe(false);
+    await board.close();
+  }));
+
 test('progress counts what the board has taken, never goes back and ends at the total', () =>
   onBench({}, async (bench) => {
     const board = await bench.connect();

@@ -94,11 +94,20 @@ test('a flash that was never written is asked for one sector', async () => {
   expect(flash.hashed).toBe(SECTOR_SIZE);
 });
 
-test('a flash that differs everywhere is not hashed everywhere', async () => {
+test('a flash that differs everywhere is asked for a few sectors', async () => {
   const data = noise(4 * MIB);
   const flash = flashWith(noise(4 * MIB, 9));
   expect(await findDifferences(flash, { offset: OFFSET, data })).toEqual([{ offset: OFFSET, length: data.length }]);
-  expect(flash.hashed).toBeLessThan(0.45 * data.length);
+  expect(flash.hashed).toBe(5 * SECTOR_SIZE);
+});
+
+test('a flash that differs nearly everywhere is not hashed everywhere', async () => {
+  const data = noise(4 * MIB);
+  const flash = flashWith(noise(4 * MIB, 9));
+  flash.bytes.set(data.subarray(3 * MIB), OFFSET + 3 * MIB);
+  const ranges = await findDifferences(flash, { offset: OFFSET, data });
+  expect(rangesLength(ranges)).toBeLessThan(3.1 * MIB);
+  expect(flash.hashed).toBeLessThan(0.65 * data.length);
 });
 
 test('the same part behind a part that differs is found all the same', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { checkRange, splitRange } from '#device/flash-ranges.ts';
+import { checkRange, splitLong, splitRange } from '#device/flash-ranges.ts';
 import { flashSizeOfId, isNoFlash } from '#device/identify.ts';
 
 const SIZE = 0x40_0000;
@@ -41,6 +41,27 @@ test('the pieces of a range are the range, and end on the multiples of the unit'
         at += piece.length;
         if (at !== offset + length) expect(at % unit).toBe(0);
       }
+    }),
+  );
+});
+
+test('long pieces of a range are the range, end on borders of 64 KiB, and none is much shorter or longer than the unit', () => {
+  const unit = 0x8_0000;
+  fc.assert(
+    fc.property(fc.nat(0x400), fc.integer({ min: 1, max: 0x80_0000 }), (sector, length) => {
+      const offset = sector * 0x1000;
+      const pieces = splitLong({ offset, length }, unit);
+      let at = offset;
+      for (const piece of pieces) {
+        expect(piece.offset).toBe(at);
+        expect(piece.length).toBeLessThan(2 * unit);
+        at += piece.length;
+        if (at === offset + length) break;
+        expect(at % 0x1_0000).toBe(0);
+        expect(piece.length).toBeGreaterThan(unit - 0x1_0000);
+      }
+      expect(at).toBe(offset + length);
+      if (pieces.length > 1) expect(pieces.at(-1)!.length).toBeGreaterThanOrEqual(unit);
     }),
   );
 });

@@ -50,6 +50,10 @@ export class MemoryFlash implements FlashMemory {
     return toHex(md5(this.bytes.subarray(offset, offset + length)));
   }
 
+  async holds(offset: number, data: Uint8Array): Promise<boolean> {
+    return (await this.md5(offset, data.length)) === toHex(md5(data));
+  }
+
   #check(offset: number, length: number): void {
     if (offset < 0 || length < 0 || offset + length > this.size) throw new RangeError('Beyond the flash');
   }

@@ -11,6 +11,7 @@ import { readBoardState } from '#workflows/board-state.ts';
 import { type FlashPlan } from '#workflows/flash-plan.ts';
 import { runFlashPlan } from '#workflows/run-flash-plan.ts';
 import { planProvision, type ProvisionOptions } from '#workflows/provision-plan.ts';
+import { noise } from '../device/support/bench.ts';
 import { MemoryFlash } from '../support/memory-flash.ts';
 import {
   type BoardLayout,
@@ -129,6 +130,24 @@ test('a copy that is not whole is not used', async () => {
   expect(after.nvs).toMatchObject({ partition: { offset: NVS_ROW.offset } });
   expect(after.nvs?.rescued).toBeUndefined();
   expect(after.nvs?.decoded.entries).toEqual(SETTINGS);
+});
+
+test('foreign bytes where settings are to lie need no copy, wherever the run that clears them is cut short', async () => {
+  const start = noise(0x40_0000);
+  const whole = new CutFlash(start.length);
+  whole.bytes.set(start);
+  const plan = await run(whole, {});
+  expect(plan.writes.map(({ why }) => why).slice(0, 2)).toEqual(['nvs-new', 'table-from-release']);
+  expect(plan.writes.some(({ transient }) => transient)).toBe(false);
+  for (let cut = 0; cut < whole.writes.length; cut++) {
+    const flash = new CutFlash(start.length);
+    flash.bytes.set(start);
+    flash.sectorsLeft = cut;
+    await expect(run(flash, {})).rejects.toBeInstanceOf(PowerCut);
+    flash.sectorsLeft = Infinity;
+    const again = await run(flash, {});
+    expect(settingsOf(flash, again), `cut after ${cut} sectors`).toEqual([]);
+  }
 });
 
 test('an old table that the new one does not cover is erased at the end', async () => {

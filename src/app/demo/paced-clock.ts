@@ -2,7 +2,7 @@
  * Real time, faster by a factor, for a virtual board in a worker. Between two timers every promise that can settle has settled,
  * as in modelled time; what is due in one stretch runs in one go, since the platform's own timers are too coarse for a serial line.
  */
-import { type Clock } from '#clock.ts';
+import { type Clock, turn } from '#clock.ts';
 
 interface Timer {
   at: number;
@@ -32,7 +32,6 @@ function platformWaker(): Waker {
 export class PacedClock implements Clock {
   readonly #speed: number;
   readonly #waker: Waker;
-  readonly #turn = turns();
   #timers: Timer[] = [];
   /** Time of the timer that runs. */
   #now = 0;
@@ -74,7 +73,7 @@ export class PacedClock implements Clock {
     const next = this.#timers[0];
     if (this.#running || !next) return;
     const ms = (next.at - this.#target()) / this.#speed;
-    if (ms < this.#waker.shortest) void this.#turn().then(() => this.#stretch());
+    if (ms < this.#waker.shortest) void turn().then(() => this.#stretch());
     else this.#waker.wake(ms, () => void this.#stretch());
   }
 
@@ -86,23 +85,9 @@ export class PacedClock implements Clock {
       this.#timers.shift();
       this.#now = Math.max(this.#now, next.at);
       next.callback();
-      await this.#turn();
+      await turn();
     }
     this.#running = false;
     this.#schedule();
   }
-}
-
-/** One turn of the event loop, without the platform's least delay of timers. */
-function turns(): () => Promise<void> {
-  const channel = new MessageChannel();
-  const waiting: (() => void)[] = [];
-  channel.port1.onmessage = () => waiting.shift()?.();
-  // Node: a channel alone must not keep a test alive.
-  (channel.port1 as MessagePort & { unref?: () => void }).unref?.();
-  return () =>
-    new Promise((resolve) => {
-      waiting.push(resolve);
-      channel.port2.postMessage(0);
-    });
 }

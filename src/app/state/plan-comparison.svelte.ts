@@ -1,15 +1,13 @@
 /** How much of a plan the connected board has already: found out while nothing else is done with it, and handed to the run. */
 import { type FlashCosts } from '#device/flash-costs.ts';
-import { type FlashMemory } from '#device/flash-memory.ts';
+import { type ComparableFlash } from '#device/flash-memory.ts';
 import { compareWithFlash, type FlashComparison, KnownDifferences } from '#workflows/flash-comparison.ts';
 import { type FlashPlan } from '#workflows/flash-plan.ts';
 
-/** A board that can be asked for digests; another object each time that it is connected. */
-type Digests = Pick<FlashMemory, 'md5' | 'costs'>;
-
 /** One plan on one board. */
 interface Subject {
-  board: Digests;
+  /** Another object each time that it is connected. */
+  board: ComparableFlash;
   plan: FlashPlan;
 }
 
@@ -19,7 +17,7 @@ export class PlanComparison {
   #controller: AbortController | undefined;
   /** Of `#board`: plans follow each other with every key, and most of what they write is the same. */
   #known = new KnownDifferences();
-  #board: Digests | undefined;
+  #board: ComparableFlash | undefined;
 
   /** Bytes of the plan that have to be sent; `undefined` while that is not known. */
   bytesToSend(plan: FlashPlan): number | undefined {
@@ -59,7 +57,7 @@ export class PlanComparison {
     return compareWithFlash(board, plan, { known, signal });
   }
 
-  #knownOf(board: Digests): KnownDifferences {
+  #knownOf(board: ComparableFlash): KnownDifferences {
     if (board !== this.#board) this.#known = new KnownDifferences();
     this.#board = board;
     return this.#known;
@@ -67,12 +65,16 @@ export class PlanComparison {
 }
 
 /** Stopped between two digests and never within one, so that the board stays in step. */
-const untilAborted = (board: Digests, signal: AbortSignal): Digests => ({
+const untilAborted = (board: ComparableFlash, signal: AbortSignal): ComparableFlash => ({
   get costs(): FlashCosts {
     return board.costs;
   },
   md5: async (offset, length) => {
     signal.throwIfAborted();
     return board.md5(offset, length);
+  },
+  holds: async (offset, data) => {
+    signal.throwIfAborted();
+    return board.holds(offset, data);
   },
 });

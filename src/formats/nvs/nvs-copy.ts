@@ -38,6 +38,9 @@ const MAX_IMAGES = 8;
 /** Bytes at the start of a copy that hold the whole directory. */
 export const NVS_COPY_HEAD_SIZE = FIRST_ENTRY + MAX_IMAGES * ENTRY_SIZE + DIGEST_SIZE;
 
+/** Bytes from which it can be told that a copy begins with them. */
+export const NVS_COPY_MAGIC_SIZE = MAGIC.length;
+
 /** Bytes that a copy of these images takes. */
 export const nvsCopySize = (images: readonly Pick<NvsImage, 'bytes'>[]): number =>
   images.reduce((sum, { bytes }) => sum + bytes.length, DIRECTORY_SIZE);
@@ -59,9 +62,12 @@ export function encodeNvsCopy(images: readonly NvsImage[]): Uint8Array<ArrayBuff
   return concatBytes(directory, ...images.map(({ bytes }) => bytes));
 }
 
+/** Whether these bytes (at least `NVS_COPY_MAGIC_SIZE`) are the beginning of a copy. */
+export const beginsNvsCopy = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, MAGIC.length), MAGIC);
+
 /** The directory at the start of `head` (at least `NVS_COPY_HEAD_SIZE` bytes), or `undefined` when there is none that is whole. */
 export function decodeNvsCopy(head: Uint8Array): NvsCopyEntry[] | undefined {
-  if (head.length < NVS_COPY_HEAD_SIZE || !equalBytes(head.subarray(0, MAGIC.length), MAGIC)) return undefined;
+  if (head.length < NVS_COPY_HEAD_SIZE || !beginsNvsCopy(head)) return undefined;
   const count = readU32(head, COUNT_OFFSET);
   if (count > MAX_IMAGES) return undefined;
   const end = FIRST_ENTRY + count * ENTRY_SIZE;

@@ -37,7 +37,9 @@ const STATES: ReadonlyMap<number, NvsPageState> = new Map([
 const CORRUPT = 0xffff_fff0;
 const STATE_CODES = { active: 0xffff_fffe, full: 0xffff_fffc } as const;
 const ENTRY_STATES: readonly EntryState[] = ['erased', 'illegal', 'written', 'empty'];
-const BITMAP_OFFSET = 32;
+/** Bytes of the header, with the CRC at its end. */
+export const PAGE_HEADER_SIZE = 32;
+const BITMAP_OFFSET = PAGE_HEADER_SIZE;
 const ENTRIES_OFFSET = 64;
 
 /** Byte offset of an entry (0 to 125) in its page. */
@@ -47,7 +49,7 @@ export const entryOffset = (index: number): number => ENTRIES_OFFSET + index * N
 export const entryIndex = ({ offset, pageOffset }: { offset: number; pageOffset: number }): number =>
   (offset - pageOffset - ENTRIES_OFFSET) / NVS_ENTRY_SIZE;
 
-/** Reads the header of a 4096-byte page; what cannot be trusted comes back as `corrupt`. */
+/** Reads the header of a 4096-byte page, of which only that is looked at unless it is blank; what cannot be trusted comes back as `corrupt`. */
 export function decodePageHeader(page: Uint8Array): PageHeader {
   const none = { sequence: 0, version: 0 };
   if (isBlank(page)) return { state: 'blank', ...none };
