@@ -63,7 +63,7 @@ test.concurrent.each([
 });
 
 test('a turned bit while the board is read is survived', async () => {
-  await onPage({ fault: 'flip-back:20000' }, async (page) => {
+  await onPage({ fault: 'flip-back:6000' }, async (page) => {
     await readyToWrite(page);
     await writeNow(page);
     await verdict(page).getByText(RUNNING).waitFor();
