@@ -19,8 +19,8 @@ export interface BoardPage {
 const APP_PART =
   /<br><br><br>App Partit(?:oi|io)n: (?<label>[^<]*)<br>project: (?<project>[^]*?)<br>Version: (?<version>[^]*)$/;
 const DATA_MARK = '<br><br>Data Partition: ';
-/** These two labels are compiled in. */
-const DATA_PART = /^(?<label>ota_[01])<br>data: (?<shown>[^]*)$/;
+/** The demo firmware knows `ota_0` and `ota_1` only; a product finds its slots by their types, whatever their labels. */
+const DATA_PART = /^(?<label>[^<]{1,16})<br>data: (?<shown>[^]*)$/;
 /** Neither part: an app without description in a table with other labels. */
 const NO_PARTS = /^\*+ app \d+ \*+<br><br><br>$/;
 
@@ -45,8 +45,8 @@ export function parseBoardPage(body: Uint8Array): BoardPage | undefined {
  * for both the next download goes to PA.
  */
 function runningBeside(label: string | undefined): RunningSlot | undefined {
-  if (label === undefined) return undefined;
-  return label === 'ota_1' ? 'PA' : 'PB';
+  const other = label === undefined ? undefined : slotOfLabel(label);
+  return other && (other === 'PB' ? 'PA' : 'PB');
 }
 
 /** One character a byte: what the page shows of the data is neither text nor escaped. */

@@ -46,6 +46,11 @@ describe('the page', () => {
       HEADER + APP.replace('ota_0', 'app1'),
       { running: 'PB', project: 'voice-box' },
     ],
+    [
+      'of a product with labels of Arduino',
+      HEADER + APP.replace('ota_0', 'app1') + DATA.replace('ota_1', 'app0'),
+      { running: 'PB', project: 'voice-box', version: '2.3.1', shown: '766f696365732d322e33' },
+    ],
     ['with labels that nobody knows', HEADER + APP.replace('ota_0', 'left'), { project: 'voice-box' }],
     ['of an app without description, from PA', HEADER + DATA, { running: 'PA', shown: '766f696365732d322e33' }],
     ['of an app without description, not from PA', HEADER + DATA.replace('ota_1', 'ota_0'), { running: 'PB' }],
