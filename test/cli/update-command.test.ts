@@ -92,6 +92,16 @@ describe('with a station of its own', () => {
     expect(result.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: OLD.data.length } }]);
   });
 
+  test('of two releases with the same app, the one with the data that the board shows is the way back', async () => {
+    const board = await startBoard('127.0.0.35');
+    const [old, other] = [join(folder, 'old.bin'), join(folder, 'other.bin')];
+    writeFileSync(old, 'data 1.0.0 of its own');
+    writeFileSync(other, 'other data');
+    const had = ['--old-release', releasePath('old'), '--old-data', old];
+    const result = await update([board], [releasePath('old'), '--data', other, '--plan', ...had]);
+    expect(result.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: 1024 } }]);
+  });
+
   test('Ctrl-C stops the run, leaves the board, and says what it holds', async () => {
     const board = await startBoard('127.0.0.24', { faults: 'stall:90000:600000' });
     const result = await update([board], [...AGREED, '--on-failure', 'retry:3'], { interruptAt: '"at":"downloading"' });

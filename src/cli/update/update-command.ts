@@ -26,7 +26,7 @@ async function updateCommand(paths: string[], options: UpdateOptions, context: C
   checkAnswerable(options, context.prompt.isAnswered);
   const addresses = boardAddresses(options);
   const uploads = [
-    ...(options.oldRelease === undefined ? [] : [await readUpload([options.oldRelease])]),
+    ...(options.oldRelease === undefined ? [] : [await readUpload([options.oldRelease], options.oldData)]),
     await readUpload(paths, options.data),
   ];
   const station = await openStation(options, context);
@@ -74,7 +74,10 @@ async function agreed(
     const yes = prompt.isAnswered && /^y(es)?$/i.test((await prompt.ask(`Agree to ${code}? [y/N] `)) ?? '');
     if (!yes) {
       throw new InputError('not-agreed', `The plan asks for a yes to ${missing.join(' and ')}`, {
-        todo: `If that is right, give --agree ${missing.join(' ')}.`,
+        todo: [
+          ...(missing.includes('no-way-back') ? ['Give the release that the boards have with --old-release.'] : []),
+          `If it is right as it is, give --agree ${missing.join(' ')}.`,
+        ].join(' '),
       });
     }
   }
@@ -90,9 +93,12 @@ async function openListener(client: StationClient, options: UpdateOptions, { pro
   if (boardsListener.state === 'open') return;
   const { address, port } = boardsListener;
   if (!options.yes) {
-    const where = port === 0 ? address : `${address}:${port}`;
+    const at = [
+      ...(address === '0.0.0.0' ? ['at any of its addresses'] : [`at ${address}`]),
+      ...(port === 0 ? [] : [`port ${port}`]),
+    ].join(', ');
     const answer = await prompt.ask(
-      `Boards will fetch their files from this computer, at ${where}, over plain http. Open it? [y/N] `,
+      `Boards will fetch their files from the station, ${at}, over plain http. Open it? [y/N] `,
     );
     if (!/^y(es)?$/i.test(answer ?? ''))
       throw new InputError('not-agreed', 'Without the listener no board can be updated');

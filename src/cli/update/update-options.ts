@@ -10,6 +10,7 @@ export interface UpdateOptions {
   board: string[];
   data?: string;
   oldRelease?: string;
+  oldData?: string;
   station?: string;
   boardsListen: string;
   onFailure: FailurePolicy;
@@ -50,6 +51,7 @@ export const addUpdateOptions = (command: Command): Command =>
     .requiredOption('--board <address...>', 'the boards: IP addresses, with :PORT where it is not 80')
     .option('--data <file>', 'data of the second slot, in place of those of the release')
     .option('--old-release <release>', 'the release that the boards have now, for the way back to its data')
+    .option('--old-data <file>', 'the data that they have, in place of those of the old release')
     .option('--station <url>', 'a station that carries it out; else the command is one itself, for the time of the run')
     .option(
       '--boards-listen <address:port>',
@@ -79,7 +81,14 @@ export const addUpdateOptions = (command: Command): Command =>
     )
     .option('--yes', 'open the listener for boards, and begin, without asking; --agree is still needed')
     .option('--plan', 'only show what would be done')
-    .addOption(jsonOption());
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES);
+
+const EXAMPLES = `
+What would be done, and then doing it with nobody at the terminal:
+  twostep update build/ --data voices.bin --board 192.168.1.57 192.168.1.58 --plan
+  twostep update build/ --data voices.bin --board 192.168.1.57 192.168.1.58 \\
+    --old-release old/build/ --old-data old/voices.bin --on-failure restore --yes`;
 
 /** As the station takes it. */
 function countFrom(least: number, most: number): (text: string) => number {
