@@ -7,6 +7,8 @@ export interface Output {
   say(event: string, fields: Record<string, unknown>, text?: string): void;
   /** How far the named phase is, in bytes. */
   progress(phase: string, done: number, total: number): void;
+  /** Nothing is under way for now: what comes next stands on a line of its own. */
+  rest(): void;
   error(message: ErrorMessage): void;
   /** The one result of a command: as one JSON document with `--json`, else its text. */
   document(value: unknown, text: string): void;
@@ -35,6 +37,8 @@ class PlainOutput {
   document(_value: unknown, text: string): void {
     this.streams.out.write(text.endsWith('\n') ? text : `${text}\n`);
   }
+
+  rest(): void {}
 
   complain(line: string): void {
     this.streams.err.write(`${line}\n`);
@@ -113,9 +117,13 @@ class TerminalOutput extends PlainOutput implements Output {
     this.streams.out.write(this.#bar);
   }
 
-  error(message: ErrorMessage): void {
+  override rest(): void {
     this.#clear();
     this.#bar = '';
+  }
+
+  error(message: ErrorMessage): void {
+    this.rest();
     writeError(this.streams, message);
   }
 

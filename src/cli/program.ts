@@ -64,6 +64,8 @@ const STATES: Record<CommandContext['changed'], string> = {
   nothing: 'Nothing on the board was changed.',
   part: 'The flash is half-written; running the same command again finishes it.',
   all: 'Everything is written.',
+  boards: 'What each board holds stands above.',
+  station: 'The station goes on with what was begun.',
 };
 
 /** @returns the exit code that goes with it. */
@@ -82,8 +84,8 @@ function sayError(error: unknown, { output, changed }: CommandContext, json: boo
   }
   if (error instanceof InputError) {
     const todo = error.todo === undefined ? {} : { todo: error.todo };
-    output.error({ what: `${error.message}.`, state: STATES.nothing, code: error.code, ...todo });
-    return EXIT.refused;
+    output.error({ what: `${error.message}.`, state, code: error.code, ...todo });
+    return changed === 'nothing' ? EXIT.refused : EXIT.failed;
   }
   const message = errorMessage(error);
   // What the error's own text can only guess is known here.
@@ -93,7 +95,7 @@ function sayError(error: unknown, { output, changed }: CommandContext, json: boo
 
 function createProgram(streams: OutputStreams, context: CommandContext): Command {
   const program = new Command('twostep')
-    .description('Provision two-slot ESP32 boards over a serial port')
+    .description('Provision two-slot ESP32 boards over a serial port, and update them over the network')
     .version(VERSION)
     .exitOverride()
     .configureOutput({

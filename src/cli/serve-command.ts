@@ -5,9 +5,9 @@ import { BOARDS_PORT, type RunningStation, startHere, type StartOptions } from '
 import { StartError } from '#station/start-error.ts';
 import { type Command, Option } from 'commander';
 import { once } from 'node:events';
-import { isIPv4 } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { type CommandContext } from './context.ts';
+import { parseBoardsListen } from './boards-listen.ts';
 import { InputError } from './input-error.ts';
 import { parseTcpAddress } from './ports/port-name.ts';
 import { VERSION } from './version.ts';
@@ -59,12 +59,6 @@ async function startedStation(options: StartOptions): Promise<RunningStation> {
 
 function startOptions(options: ServeOptions, { env, output }: CommandContext): StartOptions {
   const { tlsCert, tlsKey, behindProxy, releases } = options;
-  const boardsListen = parseTcpAddress(options.boardsListen);
-  if (!isIPv4(boardsListen.host)) {
-    throw new InputError('boards-listen', `"${options.boardsListen}" is no IPv4 address with a port`, {
-      todo: 'Give an address of this computer in the network of the boards, or 0.0.0.0 for all of them.',
-    });
-  }
   return {
     ...parseTcpAddress(options.listen),
     data: options.data ?? defaultDataFolder({ env }),
@@ -72,7 +66,7 @@ function startOptions(options: ServeOptions, { env, output }: CommandContext): S
     ...(tlsKey !== undefined && { tlsKey }),
     ...(behindProxy !== undefined && { behindProxy }),
     ...(releases !== undefined && { releases }),
-    boardsListen,
+    boardsListen: parseBoardsListen(options.boardsListen),
     pageFolder: PAGE_FOLDER,
     version: VERSION,
     log: (line) => output.complain(line),

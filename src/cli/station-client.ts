@@ -1,5 +1,6 @@
 /** The command line as a client of a station: a session, requests, uploads, and what the station has to tell. */
 import { type StationError, type StationErrorCode, type StationEvent, type StationInfo } from '#api.ts';
+import { type Message } from '#messages/message.ts';
 import { stationErrorMessage } from '#messages/update-messages.ts';
 import { InputError } from './input-error.ts';
 
@@ -75,7 +76,7 @@ export class StationClient {
     const response = await this.#send('events', { method: 'GET', headers: { Accept: 'text/event-stream' } }, signal);
     let text = '';
     const decoder = new TextDecoder();
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of this.#chunks(response, signal)) {
       text += decoder.decode(chunk, { stream: true });
       const blocks = text.split('\n\n');
       text = blocks.pop() ?? '';
@@ -87,6 +88,14 @@ export class StationClient {
           .join('\n');
         if (data !== '') yield JSON.parse(data) as StationEvent;
       }
+    }
+  }
+
+  async *#chunks({ body }: Response, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
+    try {
+      yield* body ?? [];
+    } catch (error) {
+      throw signal.aborted ? signal.reason : unreachable(this.#base, error);
     }
   }
 
@@ -151,15 +160,39 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
     return await fetch(url, { ...init, redirect: 'error' });
   } catch (error) {
     if (init.signal?.aborted) throw init.signal.reason;
-    throw new InputError('station-unreachable', `No station answers at ${url.origin}`, {
-      todo: 'Start it with twostep serve, or leave --station out for one of the command’s own.',
-      cause: error,
-    });
+    throw unreachable(url, error);
   }
 }
 
-function stationError(code: StationErrorCode, detail?: string): InputError {
-  const { what, todo } = stationErrorMessage(code);
+const unreachable = ({ origin }: URL, cause: unknown): InputError =>
+  new InputError('station-unreachable', `No station answers at ${origin}`, {
+    todo: 'Start it with twostep serve, or leave --station out for one of the command’s own.',
+    cause,
+  });
+
+/** What a command has to say in other words than the station's page. */
+const COMMAND_MESSAGES: Readonly<Partial<Record<StationErrorCode, Message>>> = {
+  'session-needed': {
+    what: 'The station does not know this computer',
+    todo: 'Give the command at a terminal, and type the code that the station printed.',
+  },
+  'bad-request': {
+    what: 'The station does not understand what it was asked',
+    todo: 'It may be of another version than this program.',
+  },
+  'address-refused': {
+    what: 'This is no address of a board: it has to be in numbers, and of a private network',
+    todo: 'Give one such as 192.168.1.57, or 192.168.1.57:8080 with a port.',
+  },
+  'listener-failed': {
+    what: 'The listener from which boards fetch their files could not be opened',
+    todo: 'Its port may be taken, or its address gone: choose another with --boards-listen.',
+  },
+};
+
+/** What the station refused, or would. */
+export function stationError(code: StationErrorCode, detail?: string): InputError {
+  const { what, todo } = COMMAND_MESSAGES[code] ?? stationErrorMessage(code);
   const text = what.replace(/\.$/, '');
   return new InputError(code, detail ? `${text} (${detail})` : text, todo === undefined ? {} : { todo });
 }

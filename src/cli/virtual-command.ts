@@ -54,7 +54,8 @@ async function virtualCommand(options: VirtualOptions, { output, signal }: Comma
       todo: 'Leave --wiring out, or choose esp32s3 or esp32c3.',
     });
   }
-  const { listen = options.rfc2217 === undefined ? DEFAULT_LISTEN : undefined, control, rfc2217 } = options;
+  const isElsewhere = options.rfc2217 !== undefined || options.http !== undefined;
+  const { listen = isElsewhere ? undefined : DEFAULT_LISTEN, control, rfc2217 } = options;
   const faces = {
     ...(listen === undefined ? {} : { uart: parseTcpAddress(listen) }),
     ...(control === undefined ? {} : { control: parseTcpAddress(control) }),
@@ -85,14 +86,14 @@ async function virtualCommand(options: VirtualOptions, { output, signal }: Comma
     const server = await serveBoard(board, faces, network.wifi);
     const { addresses } = server;
     const places = [
-      ...(addresses.uart === undefined ? [] : [`on ${addresses.uart}`]),
+      ...(addresses.uart === undefined ? [] : [`UART on ${addresses.uart}`]),
       ...(addresses.control === undefined ? [] : [`modem lines on ${addresses.control}`]),
-      ...(addresses.rfc2217 === undefined ? [] : [`on rfc2217://${addresses.rfc2217}`]),
-      ...(network.http === undefined ? [] : [`and serves http://${network.http}/ once it is online`]),
+      ...(addresses.rfc2217 === undefined ? [] : [`all of it on rfc2217://${addresses.rfc2217}`]),
+      ...(network.http === undefined ? [] : [`http://${network.http}/ once it is online`]),
     ];
     const { http } = network;
     const fields = { chip, flashSize: file.bytes.length, ...addresses, ...(http === undefined ? {} : { http }) };
-    output.say('listening', fields, `A virtual ${board.chip.name} listens ${places.join(', ')}`);
+    output.say('listening', fields, `A virtual ${board.chip.name}: ${places.join(', ')}`);
     const ended = AbortSignal.any([signal, failed.signal]);
     await new Promise<void>((resolve) => {
       if (ended.aborted) resolve();
@@ -106,6 +107,14 @@ async function virtualCommand(options: VirtualOptions, { output, signal }: Comma
   }
 }
 
+const EXAMPLES = `
+A board has to be flashed before it does anything. Two of them on the network, each in a window of its own:
+  twostep flash build/ --data voices.bin --port virtual:esp32@one.bin
+  cp one.bin two.bin
+  twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed
+  twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed
+  twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan`;
+
 export function addVirtualCommand(program: Command, context: CommandContext): void {
   program
     .command('virtual')
@@ -113,7 +122,7 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
     .requiredOption('--chip <chip>', 'esp32, esp32s3 or esp32c3')
     .option('--flash <file>', 'keep the flash in this file; made when it does not exist')
     .option('--flash-size <size>', 'size of the flash', '4MB')
-    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 is given)')
+    .option('--listen <address>', 'HOST:PORT of the UART (127.0.0.1:5555 unless --rfc2217 or --http is given)')
     .option('--control <address>', 'HOST:PORT of modem lines and baud rate, as JSON lines')
     .option('--rfc2217 <address>', 'HOST:PORT of UART, modem lines and baud rate by RFC 2217, for pyserial and esptool')
     .addOption(
@@ -136,5 +145,6 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
     .option('--speed <factor>', 'so many times faster than a real board: its line, its flash, its network', '1')
     .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
     .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES)
     .action((options: VirtualOptions) => virtualCommand(options, context));
 }

@@ -6,6 +6,7 @@ import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type Wifi } from '#sim/network/wifi.ts';
 import * as v from 'valibot';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { InputError } from './input-error.ts';
 import { type TcpAddress } from './ports/tcp-socket.ts';
 import { Rfc2217Host } from './virtual-rfc2217.ts';
 
@@ -229,7 +230,14 @@ function parseLine(text: string): HostLine | undefined {
 function listen({ host, port }: TcpAddress, onSocket: (socket: Socket) => void): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer(onSocket);
-    server.once('error', reject);
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      reject(
+        new InputError('listen-failed', `It cannot listen on ${host}:${port} (${error.code ?? error.message})`, {
+          todo: 'Give an address of this computer and a free port: each board needs ports of its own.',
+          cause: error,
+        }),
+      );
+    });
     server.listen(port, host, () => resolve(server));
   });
 }

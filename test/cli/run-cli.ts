@@ -14,13 +14,17 @@ export interface CliInput {
   stdin?: string;
   /** Interrupts (Ctrl-C) as soon as the output contains this. */
   interruptAt?: string;
+  /** Called with all of the output whenever more of it has come. */
+  onOutput?: (out: string) => void;
   env?: Record<string, string>;
   tty?: boolean;
+  /** Lines that somebody at a terminal types, ahead of the questions. */
+  typed?: string[];
 }
 
 export async function runCli(
   args: string[],
-  { stdin = '', interruptAt, env = {}, tty = false }: CliInput = {},
+  { stdin = '', interruptAt, onOutput, env = {}, tty = false, typed }: CliInput = {},
 ): Promise<CliResult> {
   let out = '';
   let err = '';
@@ -33,11 +37,14 @@ export async function runCli(
         write: (text) => {
           out += text;
           if (interruptAt !== undefined && out.includes(interruptAt)) interrupt();
+          onOutput?.(out);
         },
       },
       err: { write: (text) => (err += text) },
     },
-    stdin: Readable.from([Buffer.from(stdin)]),
+    stdin: Object.assign(Readable.from([Buffer.from(typed ? typed.map((line) => `${line}\n`).join('') : stdin)]), {
+      isTTY: typed !== undefined,
+    }),
     env,
     onInterrupt: (callback) => (interrupt = callback),
   });

@@ -181,6 +181,7 @@ describe('what makes no sense is refused', () => {
     { code: 'http-address', options: ['--http', 'localhost:8080'] },
     { code: 'http-address', options: ['--http', '192.0.2.1:8080'] },
     { code: 'tcp-address', options: ['--http', '127.0.0.2'] },
+    { code: 'listen-failed', options: ['--listen', '192.0.2.1:5555'] },
     { code: 'network-fault', options: ['--network-fault', 'cut:10'] },
     ...['nothing', 'cut', 'cut:-1', 'cut:1:2', 'wifi-gone:5', 'slow:1:2:0', 'new-address:board', 'restart:x'].map(
       (fault) => ({

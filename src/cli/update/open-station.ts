@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { cacheFolder } from '../baud-memory.ts';
 import { type CommandContext } from '../context.ts';
 import { InputError } from '../input-error.ts';
-import { parseTcpAddress } from '../ports/port-name.ts';
+import { parseBoardsListen } from '../boards-listen.ts';
 import { StationClient } from '../station-client.ts';
 import { VERSION } from '../version.ts';
 import { stationSessions } from './station-sessions.ts';
@@ -15,6 +15,8 @@ import { type UpdateOptions } from './update-options.ts';
 
 export interface OpenStation {
   client: StationClient;
+  /** It ends with the command. */
+  isOwn: boolean;
   /** Of the command's own: nothing is left of it. */
   close(): Promise<void>;
 }
@@ -31,12 +33,13 @@ export async function openStation(options: UpdateOptions, context: CommandContex
         readPairingCode: async () => (await prompt.ask('Code that the station printed: ')) ?? '',
       }),
     });
-    return { client, close: async () => undefined };
+    return { client, isOwn: false, close: async () => undefined };
   }
   return ownStation(options, context);
 }
 
 async function ownStation({ boardsListen }: UpdateOptions, { signal, output }: CommandContext): Promise<OpenStation> {
+  const listen = parseBoardsListen(boardsListen);
   const data = await mkdtemp(join(tmpdir(), 'twostep-'));
   const removeData = (): Promise<void> => rm(data, { recursive: true, force: true });
   try {
@@ -44,7 +47,7 @@ async function ownStation({ boardsListen }: UpdateOptions, { signal, output }: C
       host: '127.0.0.1',
       port: 0,
       data,
-      boardsListen: parseTcpAddress(boardsListen),
+      boardsListen: listen,
       version: VERSION,
       log: (line) => output.complain(line),
     });
@@ -53,7 +56,7 @@ async function ownStation({ boardsListen }: UpdateOptions, { signal, output }: C
       await removeData();
     };
     try {
-      return { client: await StationClient.connect({ url: station.url, signal }), close };
+      return { client: await StationClient.connect({ url: station.url, signal }), isOwn: true, close };
     } catch (error) {
       await station.close();
       throw error;

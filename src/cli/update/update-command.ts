@@ -12,9 +12,9 @@ import { type Command } from 'commander';
 import { type CommandContext } from '../context.ts';
 import { InputError } from '../input-error.ts';
 import { type StationClient } from '../station-client.ts';
-import { openStation } from './open-station.ts';
-import { watchUpdates } from './watch-updates.ts';
-import { addUpdateOptions, campaignOf, checkAnswerable, type UpdateOptions } from './update-options.ts';
+import { openStation, type OpenStation } from './open-station.ts';
+import { UpdateWatch } from './watch-updates.ts';
+import { addUpdateOptions, boardAddresses, campaignOf, checkAnswerable, type UpdateOptions } from './update-options.ts';
 import { readUpload } from './update-release.ts';
 import { planLines, updateLine } from './update-text.ts';
 
@@ -24,22 +24,28 @@ import { planLines, updateLine } from './update-text.ts';
  */
 async function updateCommand(paths: string[], options: UpdateOptions, context: CommandContext): Promise<void> {
   checkAnswerable(options, context.prompt.isAnswered);
-  const upload = await readUpload(paths, options.data);
+  const addresses = boardAddresses(options);
+  const uploads = [
+    ...(options.oldRelease === undefined ? [] : [await readUpload([options.oldRelease], options.oldData)]),
+    await readUpload(paths, options.data),
+  ];
   const station = await openStation(options, context);
   try {
     const { client } = station;
-    const release = await client.upload<ReleaseView>(`releases?name=${encodeURIComponent(upload.name)}`, upload.bytes);
+    const releases: string[] = [];
+    for (const { name, bytes } of uploads) {
+      releases.push((await client.upload<ReleaseView>(`releases?name=${encodeURIComponent(name)}`, bytes)).id);
+    }
     const boards: string[] = [];
-    for (const address of options.board) boards.push((await client.post<BoardView>('boards', { address })).id);
-    const request = { release: release.id, boards, ...(options.only && { only: options.only }) };
+    for (const address of addresses) boards.push((await client.post<BoardView>('boards', { address })).id);
+    const request = { release: releases.at(-1) ?? '', boards, ...(options.only && { only: options.only }) };
     const plans = await client.post<PlanView[]>('updates/plan', request);
     const consents = await agreed(plans, options, context);
     if (options.plan) return;
     await openListener(client, options, context);
     const start: StartRequest = { ...request, ...campaignOf(options), consents };
     const updates = await client.post<UpdateView[]>('updates', start);
-    context.changed = 'part';
-    report(await watchUpdates(client, updates, context), context);
+    await carriedOut(station, updates, context);
   } finally {
     await station.close();
   }
@@ -68,7 +74,10 @@ async function agreed(
     const yes = prompt.isAnswered && /^y(es)?$/i.test((await prompt.ask(`Agree to ${code}? [y/N] `)) ?? '');
     if (!yes) {
       throw new InputError('not-agreed', `The plan asks for a yes to ${missing.join(' and ')}`, {
-        todo: `If that is right, give --agree ${missing.join(' ')}.`,
+        todo: [
+          ...(missing.includes('no-way-back') ? ['Give the release that the boards have with --old-release.'] : []),
+          `If it is right as it is, give --agree ${missing.join(' ')}.`,
+        ].join(' '),
       });
     }
   }
@@ -84,9 +93,12 @@ async function openListener(client: StationClient, options: UpdateOptions, { pro
   if (boardsListener.state === 'open') return;
   const { address, port } = boardsListener;
   if (!options.yes) {
-    const where = port === 0 ? address : `${address}:${port}`;
+    const at = [
+      ...(address === '0.0.0.0' ? ['at any of its addresses'] : [`at ${address}`]),
+      ...(port === 0 ? [] : [`port ${port}`]),
+    ].join(', ');
     const answer = await prompt.ask(
-      `Boards will fetch their files from this computer, at ${where}, over plain http. Open it? [y/N] `,
+      `Boards will fetch their files from the station, ${at}, over plain http. Open it? [y/N] `,
     );
     if (!/^y(es)?$/i.test(answer ?? ''))
       throw new InputError('not-agreed', 'Without the listener no board can be updated');
@@ -95,17 +107,45 @@ async function openListener(client: StationClient, options: UpdateOptions, { pro
   output.say('listening', { ...opened }, `Boards fetch from ${opened.address}:${opened.port}`);
 }
 
+/**
+ * Follows the runs to their end. Those of a station of the command's own are stopped and left when that fails: nobody would be there to
+ * decide. Another station goes on.
+ */
+async function carriedOut(
+  { client, isOwn }: OpenStation,
+  started: readonly UpdateView[],
+  context: CommandContext,
+): Promise<void> {
+  context.changed = isOwn ? 'boards' : 'station';
+  const watch = new UpdateWatch(client, started, { context, isOwn });
+  try {
+    await watch.toEnd();
+  } catch (error) {
+    if (isOwn) {
+      await watch.stopAll();
+      sayOutcomes(watch.updates, context);
+    }
+    throw error;
+  }
+  report(watch.updates, context);
+}
+
+function sayOutcomes(updates: readonly UpdateView[], { output }: CommandContext): void {
+  output.rest();
+  for (const update of updates) {
+    const { position } = update.state;
+    const outcome = position.at === 'ended' ? position.outcome : (update.queued ?? position.at);
+    output.say('outcome', { board: update.board, outcome, slots: update.slots }, updateLine(update));
+  }
+}
+
 /** @throws {WorkflowError} `update-incomplete` unless every board has everything. */
 function report(updates: readonly UpdateView[], context: CommandContext): void {
   const complete = updates.filter(
     ({ state }) => state.position.at === 'ended' && state.position.outcome === 'complete',
   );
   const { output } = context;
-  for (const update of updates) {
-    const { position } = update.state;
-    const outcome = position.at === 'ended' ? position.outcome : (update.queued ?? position.at);
-    output.say('outcome', { board: update.board, outcome, slots: update.slots }, updateLine(update));
-  }
+  sayOutcomes(updates, context);
   if (complete.length === updates.length) {
     context.changed = 'all';
     output.say('done', { boards: updates.length }, `${updates.length} of ${updates.length} boards are up to date`);

@@ -1,12 +1,16 @@
 /** The options of `twostep update`, read and checked before anything is asked of a board. */
-import { ON_FAILURE, type OnFailure, type StartRequest } from '#api.ts';
+import { AddBoardRequest, ON_FAILURE, type OnFailure, type StartRequest } from '#api.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import * as v from 'valibot';
 import { jsonOption } from '../board-options.ts';
 import { InputError } from '../input-error.ts';
+import { stationError } from '../station-client.ts';
 
 export interface UpdateOptions {
   board: string[];
   data?: string;
+  oldRelease?: string;
+  oldData?: string;
   station?: string;
   boardsListen: string;
   onFailure: FailurePolicy;
@@ -37,7 +41,7 @@ export function parseFailurePolicy(text: string): FailurePolicy {
     retries < 1 ||
     retries > 20
   ) {
-    throw new InvalidArgumentError('Give ask, retry:N with 1 to 20, restore or stop.');
+    throw new InvalidArgumentError('Give ask, retry:N with N from 1 to 20, restore or stop.');
   }
   return { onFailure, ...(onFailure === 'retry' && { retries }) };
 }
@@ -46,26 +50,64 @@ export const addUpdateOptions = (command: Command): Command =>
   command
     .requiredOption('--board <address...>', 'the boards: IP addresses, with :PORT where it is not 80')
     .option('--data <file>', 'data of the second slot, in place of those of the release')
+    .option('--old-release <release>', 'the release that the boards have now, for the way back to its data')
+    .option('--old-data <file>', 'the data that they have, in place of those of the old release')
     .option('--station <url>', 'a station that carries it out; else the command is one itself, for the time of the run')
-    .option('--boards-listen <address:port>', 'where boards fetch their files from, without --station', '0.0.0.0:0')
+    .option(
+      '--boards-listen <address:port>',
+      'where boards fetch their files from, without --station; port 0 is any that is free',
+      '0.0.0.0:0',
+    )
     .addOption(new Option('--only <step>', 'one of the two steps alone').choices(['app', 'data']))
-    .option('--on-failure <policy>', 'what follows a failed step: ask, retry:N, restore or stop', parseFailurePolicy, {
-      onFailure: 'ask',
-    })
-    .option('--at-once <number>', 'boards that are updated at the same time', parseCount, 4)
-    .option('--test-group <number>', 'boards that go first; the others only when all of these succeeded', parseCount, 1)
-    .option('--stop-after <number>', 'no more boards are begun after so many failures', parseCount, 3)
-    .option('--agree <code...>', 'what the plan asks for a yes to, such as no-way-back', [])
-    .option('--yes', 'open the listener for boards, and begin, without asking')
+    .addOption(
+      new Option(
+        '--on-failure <policy>',
+        'what follows a failed step: ask; retry:N, and leave it after that; restore, which puts the old data back, or ' +
+          'tries again where it cannot; stop, which leaves it',
+      )
+        .argParser(parseFailurePolicy)
+        .default({ onFailure: 'ask' } satisfies FailurePolicy, 'ask'),
+    )
+    .option('--at-once <number>', 'boards that are updated at the same time', countFrom(1, 50), 4)
+    .option(
+      '--test-group <number>',
+      'boards that go first, the others only when all of these succeeded; 0 for none',
+      countFrom(0, 50),
+      1,
+    )
+    .option('--stop-after <number>', 'no more boards are begun after so many failures', countFrom(1, 1000), 3)
+    .addOption(
+      new Option('--agree <code...>', 'what the plan asks for a yes to, such as no-way-back').default([], 'nothing'),
+    )
+    .option('--yes', 'open the listener for boards, and begin, without asking; --agree is still needed')
     .option('--plan', 'only show what would be done')
-    .addOption(jsonOption());
+    .addOption(jsonOption())
+    .addHelpText('after', EXAMPLES);
 
-function parseCount(text: string): number {
-  const number = Number(text);
-  if (text === '' || !Number.isInteger(number) || number < 0 || number > 1000) {
-    throw new InvalidArgumentError('Give a whole number.');
-  }
-  return number;
+const EXAMPLES = `
+What would be done, and then doing it with nobody at the terminal:
+  twostep update build/ --data voices.bin --board 192.168.1.57 192.168.1.58 --plan
+  twostep update build/ --data voices.bin --board 192.168.1.57 192.168.1.58 \\
+    --old-release old/build/ --old-data old/voices.bin --on-failure restore --yes`;
+
+/** As the station takes it. */
+function countFrom(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  };
+}
+
+/**
+ * The addresses, each of them once.
+ *
+ * @throws {InputError} `address-refused` for what cannot be one.
+ */
+export function boardAddresses({ board }: UpdateOptions): string[] {
+  const wrong = board.find((address) => !v.is(AddBoardRequest, { address }));
+  if (wrong !== undefined) throw stationError('address-refused', wrong);
+  return [...new Set(board)];
 }
 
 /** The campaign as the station wants it. */

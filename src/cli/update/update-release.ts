@@ -16,7 +16,7 @@ export interface UploadedRelease {
  *
  * @throws {InputError} or {FormatError}, as `readRelease` and `prepareRelease`.
  */
-export async function readUpload(paths: readonly string[], dataPath: string | undefined): Promise<UploadedRelease> {
+export async function readUpload(paths: readonly string[], dataPath?: string): Promise<UploadedRelease> {
   const [first = ''] = paths;
   const found = await readRelease(paths);
   const data = dataPath === undefined ? undefined : await readData(dataPath);

@@ -19,12 +19,17 @@ const oneLine = ({ what, state, todo }: Message): string => [what, state, todo].
 const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '.');
 
 export function planLines({ board, steps, bytes, before, after, wayBack, ...notices }: PlanView): string[] {
+  const objections = notices.objections.map(
+    (notice) => `  refused: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`,
+  );
+  // What could come after is of no interest then.
+  if (objections.length > 0)
+    return [`${boardName(board)}: cannot be updated so`, ...slotLines('now', before), ...objections];
   return [
     `${boardName(board)}: ${steps.map((step) => (step === 'app' ? 'app, restart' : 'data')).join(', ')}; ${bytesText(bytes)} to download`,
     ...slotLines('now', before),
     ...slotLines('then', after),
     wayBack ? `  way back  ${printable(wayBack.name)}, ${bytesText(wayBack.size)}` : '  way back  none',
-    ...notices.objections.map((notice) => `  refused: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
     ...notices.consents.map((notice) => `  needs a yes: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
     ...notices.warnings.map((notice) => `  note: ${oneLine(updateNoticeMessage(notice))} [${notice.code}]`),
   ];

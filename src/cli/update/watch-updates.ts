@@ -1,53 +1,54 @@
 /** Follows runs to their end, says what happens, and asks where something has to be decided. */
 import { type StationEvent, type UpdateView } from '#api.ts';
 import { sleep, systemClock } from '#clock.ts';
-import { isAbort } from '#messages/error-message.ts';
 import { type CommandContext } from '../context.ts';
+import { InputError } from '../input-error.ts';
 import { type StationClient } from '../station-client.ts';
 import { boardName, downloaded, updateLine } from './update-text.ts';
 
-/**
- * @returns the runs as they ended.
- * @throws {DOMException} `AbortError` when the user interrupts; runs that are under way are stopped first, and left.
- */
-export async function watchUpdates(
-  client: StationClient,
-  started: readonly UpdateView[],
-  context: CommandContext,
-): Promise<UpdateView[]> {
-  const watch = new Watch(client, started, context);
-  try {
-    return await watch.toEnd();
-  } catch (error) {
-    if (isAbort(error)) await watch.stopAll();
-    throw error;
-  }
-}
-
-/** Milliseconds until a station that hung up is connected to again. */
+/** Milliseconds until a station that hung up is connected to again, and after which it is given up. */
 const RECONNECT_MS = 1000;
+const GIVE_UP_MS = 60_000;
 
 const isOver = ({ state, queued }: UpdateView): boolean => state.position.at === 'ended' || queued === 'held';
 
-/** Decisions that a station leaves to people whatever it was told to do after a failure. */
+/** Decisions that are left to people whatever was to be done after a failure. */
 const needsSomebody = ({ state: { position } }: UpdateView): boolean =>
   position.at === 'picking' || (position.at === 'deciding' && position.failure === 'stopped');
 
-class Watch {
+export class UpdateWatch {
   readonly #client: StationClient;
   readonly #context: CommandContext;
+  readonly #isOwn: boolean;
   readonly #updates: Map<string, UpdateView>;
   readonly #said = new Map<string, string>();
   readonly #asked = new Set<string>();
   #questions: Promise<void> = Promise.resolve();
 
-  constructor(client: StationClient, started: readonly UpdateView[], context: CommandContext) {
+  /** `isOwn`: nobody but this command decides at that station. */
+  constructor(
+    client: StationClient,
+    started: readonly UpdateView[],
+    { context, isOwn }: { context: CommandContext; isOwn: boolean },
+  ) {
     this.#client = client;
     this.#context = context;
+    this.#isOwn = isOwn;
     this.#updates = new Map(started.map((update) => [update.id, update]));
   }
 
-  async toEnd(): Promise<UpdateView[]> {
+  /** As they were told last. */
+  get updates(): UpdateView[] {
+    return [...this.#updates.values()];
+  }
+
+  /**
+   * Until all runs are over.
+   *
+   * @throws {DOMException} `AbortError` when the user interrupts.
+   * @throws {InputError} `station-lost` when the station is gone for good, or what it refuses.
+   */
+  async toEnd(): Promise<void> {
     const { signal } = this.#context;
     const reading = new AbortController();
     const failed = new Promise<never>((_resolve, reject) => {
@@ -56,32 +57,44 @@ class Watch {
     const all = AbortSignal.any([signal, reading.signal]);
     try {
       for (const update of this.#updates.values()) this.#take(update);
-      let events = this.#client.events(all);
-      while (![...this.#updates.values()].every(isOver)) {
-        const { value, done } = await Promise.race([events.next(), failed]);
-        if (!done) this.#takeEvent(value);
-        else {
-          // The station hung up, perhaps to be started anew: the next connection begins with everything.
-          await sleep(systemClock, RECONNECT_MS, signal);
-          events = this.#client.events(all);
-        }
+      const events = this.#events(all);
+      while (!this.updates.every(isOver)) {
+        const { value } = await Promise.race([events.next(), failed]);
+        this.#takeEvent(value);
       }
-      return [...this.#updates.values()];
     } finally {
       reading.abort();
     }
   }
 
-  async stopAll(): Promise<void> {
-    for (const update of [...this.#updates.values()].filter((one) => !isOver(one))) await this.#leave(update);
+  /** The station may be started anew meanwhile: each connection begins with everything. */
+  async *#events(signal: AbortSignal): AsyncGenerator<StationEvent, never> {
+    let heardAt = systemClock.now();
+    for (;;) {
+      try {
+        for await (const event of this.#client.events(signal)) {
+          yield event;
+          heardAt = systemClock.now();
+        }
+      } catch (error) {
+        if (!(error instanceof InputError) || error.code !== 'station-unreachable') throw error;
+        if (systemClock.now() - heardAt > GIVE_UP_MS) throw stationLost(error);
+      }
+      await sleep(systemClock, RECONNECT_MS, signal);
+    }
   }
 
-  /** The board stays as it is. */
-  async #leave({ id, choices }: UpdateView): Promise<void> {
-    const now = choices.includes('leave')
-      ? choices
-      : (await this.#client.postAnyway<UpdateView>(`updates/${id}/stop`))?.choices;
-    if (now?.includes('leave')) await this.#client.postAnyway(`updates/${id}/decision`, { choice: 'leave' });
+  /** Ends what is not over; the boards stay as they are. */
+  async stopAll(): Promise<void> {
+    for (const update of this.updates.filter((one) => !isOver(one))) await this.#leave(update);
+  }
+
+  async #leave({ id }: UpdateView): Promise<void> {
+    const stopped = await this.#client.postAnyway<UpdateView>(`updates/${id}/stop`);
+    const left = stopped?.choices.includes('leave')
+      ? await this.#client.postAnyway<UpdateView>(`updates/${id}/decision`, { choice: 'leave' })
+      : stopped;
+    if (left) this.#updates.set(id, left);
   }
 
   #onFailure: (error: Error) => void = () => undefined;
@@ -102,7 +115,8 @@ class Watch {
       output.say('update', { board: update.board, position, choices: update.choices, queued: update.queued }, line);
     }
     const now = downloaded(update);
-    if (now && this.#updates.size === 1) output.progress(now.phase, now.done, now.total);
+    if (!now) output.rest();
+    else if (this.#updates.size === 1) output.progress(now.phase, now.done, now.total);
     this.#askWhatNow(update);
   }
 
@@ -112,10 +126,11 @@ class Watch {
     const { prompt } = this.#context;
     if (position.at !== 'deciding' && position.at !== 'picking') return;
     if (!prompt.isAnswered) {
-      if (needsSomebody(update)) this.#questions = this.#questions.then(() => this.#leave(update));
+      // At another station somebody may be before the page.
+      if (this.#isOwn && needsSomebody(update)) void this.#leave(update);
       return;
     }
-    const state = `${update.id} ${position.at} ${position.transfer} ${position.attempt} ${update.changedAt}`;
+    const state = stateOf(update);
     if (this.#asked.has(state)) return;
     this.#asked.add(state);
     this.#questions = this.#questions
@@ -123,25 +138,46 @@ class Watch {
       .catch((error: unknown) => this.#onFailure(error as Error));
   }
 
-  async #ask(update: UpdateView): Promise<void> {
-    const { position } = update.state;
-    if (position.at === 'picking') {
-      const addresses = position.candidates.map(({ address }) => address);
-      const picked = await this.#oneOf(`Which one is ${boardName(update.board)}?`, addresses);
-      await this.#client.post(`updates/${update.id}/decision`, { picked });
-      return;
-    }
-    const choice = await this.#oneOf('What now?', [...update.choices]);
-    await this.#client.post(`updates/${update.id}/decision`, { choice });
+  /** Whether nothing has become of it meanwhile: a board may come back, and others may decide at the page. */
+  #isOpen(update: UpdateView): boolean {
+    const now = this.#updates.get(update.id);
+    return now !== undefined && stateOf(now) === stateOf(update);
   }
 
-  /** Asks until one of them is typed; at the end of the input the last one is taken, which is the one that does nothing. */
-  async #oneOf(question: string, answers: readonly string[]): Promise<string> {
+  async #ask(update: UpdateView): Promise<void> {
+    if (!this.#isOpen(update)) return;
+    const { position } = update.state;
+    const isPicking = position.at === 'picking';
+    const answer = isPicking
+      ? await this.#oneOf(
+          `Which one is ${boardName(update.board)}?`,
+          position.candidates.map(({ address }) => address),
+        )
+      : await this.#oneOf(`What now with ${boardName(update.board)}?`, update.choices);
+    if (!this.#isOpen(update)) return;
+    if (answer === undefined) return this.#leave(update);
+    try {
+      await this.#client.post(`updates/${update.id}/decision`, isPicking ? { picked: answer } : { choice: answer });
+    } catch (error) {
+      // What became of it is told by the events.
+      if (!(error instanceof InputError) || error.code !== 'choice-not-offered') throw error;
+    }
+  }
+
+  /** Asks until one of them is typed; nothing at the end of the input. */
+  async #oneOf(question: string, answers: readonly string[]): Promise<string | undefined> {
     for (;;) {
       const typed = await this.#context.prompt.ask(`${question} [${answers.join(', ')}] `);
-      const found = answers.find((answer) => answer === typed);
-      if (found !== undefined) return found;
-      if (typed === undefined) return answers.at(-1) ?? '';
+      if (typed === undefined || answers.includes(typed)) return typed;
     }
   }
 }
+
+const stateOf = ({ id, state: { position }, changedAt }: UpdateView): string =>
+  `${id} ${changedAt} ${position.at} ${'attempt' in position ? position.attempt : ''}`;
+
+const stationLost = (cause: InputError): InputError =>
+  new InputError('station-lost', `The station is gone: ${cause.message}`, {
+    todo: 'Start it again: it goes on where it was.',
+    cause,
+  });

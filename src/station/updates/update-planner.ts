@@ -6,7 +6,7 @@ import { otaSlots } from '#formats/partition-table.ts';
 import { type Release, type ReleaseBuild } from '#formats/release/release.ts';
 import { SEED_FIRMWARE } from '#formats/release/firmware-profile.ts';
 import { updateNotice } from '#workflows/update-notices.ts';
-import { type KnownBoard, type OldData, planUpdate, type UpdatePlan } from '#workflows/update-plan.ts';
+import { type KnownBoard, type OldData, planUpdate, shownOf, type UpdatePlan } from '#workflows/update-plan.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type Boards } from '../boards/boards.ts';
 import { currentSlots, slotOf } from '../boards/current-slots.ts';
@@ -58,7 +58,7 @@ export class UpdatePlanner {
     const board = boards.record(id);
     const seen = typeof page === 'string' ? undefined : page;
     const { running, slots } = currentSlots(board, seen);
-    const firmware = await this.#firmware(slots, running);
+    const firmware = await this.#firmware(slots, running, seen?.shown);
     const oldData = await this.#oldData(slots, running, firmware);
     const { address } = board;
     const urlLength = address && this.#options.files.urlFor(newId(), hostOf(address))?.length;
@@ -84,19 +84,30 @@ export class UpdatePlanner {
     delete plan.facts;
   }
 
-  /** The release whose app runs: the one with that digest, else one whose app calls itself so. */
-  async #firmware(slots: readonly SlotView[], running: RunningSlot | undefined): Promise<Firmware | undefined> {
+  /**
+   * The release whose app runs: the one with that digest, else one whose app calls itself so. Of several, which differ in their data, one with
+   * the data that the board shows.
+   */
+  async #firmware(
+    slots: readonly SlotView[],
+    running: RunningSlot | undefined,
+    shown: string | undefined,
+  ): Promise<Firmware | undefined> {
     const { library } = this.#options;
     const app = running === 'factory' ? undefined : slotOf(slots, running);
     if (!app) return undefined;
     const byDigest = app.sha256 === undefined ? [] : library.byDigest(app.sha256, 'app');
     const { project, version } = app;
     const byName = project === undefined || version === undefined ? [] : library.byVersion(project, version);
-    const [found] = byDigest.length > 0 ? byDigest : byName;
-    if (!found) return undefined;
-    const release = await library.load(found.releaseId);
-    const build = release.builds[found.build];
-    return build && { release, build };
+    let first: Firmware | undefined;
+    for (const found of byDigest.length > 0 ? byDigest : byName) {
+      const release = await library.load(found.releaseId);
+      const build = release.builds[found.build];
+      if (!build) continue;
+      if (shown === undefined || (build.data && shownOf(build.data.data) === shown)) return { release, build };
+      first ??= { release, build };
+    }
+    return first;
   }
 
   /** The data with the digest that was written, else those of the release whose app runs. The plan compares them with what the board shows. */
