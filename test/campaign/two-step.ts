@@ -91,7 +91,8 @@ function arm(kind: Exclude<TwoStepKind, NetworkFault['kind']>, world: TwoStepWor
   const { clock } = world;
   const restartLater = (): void => {
     world.killStation();
-    clock.after(below(90_000), () => world.startStation());
+    // Killed twice, it is started once.
+    clock.after(below(90_000), () => world.server ?? world.startStation());
   };
   switch (kind) {
     case 'none':
@@ -126,10 +127,14 @@ async function drive(world: TwoStepWorld, { wish }: TwoStepPoint, violations: st
   world.startStation();
   let decisions = 0;
   let decided: UpdateState | undefined;
+  let asked: TwoStepWorld['run'];
   while (clock.now() < LIMIT) {
     await sleep(clock, 500);
     const state = world.run?.state;
     if (!state) continue;
+    // A station that was killed over an answer asks again.
+    if (asked !== world.run) decided = undefined;
+    asked = world.run;
     const { position } = state;
     if (position.at === 'ended') return position.outcome;
     if (position.at === 'picking' && decided !== state) {
