@@ -212,6 +212,16 @@ describe('what is refused', () => {
     expect(both.map((one) => (one as [number])[0]).sort()).toEqual([200, 409]);
   });
 
+  test('a board that is in the list a second time, by the address of the first', async () => {
+    rig.lan.add('192.168.7.51');
+    const second = await rig.addBoard('192.168.7.51');
+    fake.fates.push('refused');
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('deciding'));
+    await rig.get('PATCH', `/api/boards/${second.id}`, { address: '192.168.7.50' });
+    expect(await refused({ boards: [second.id], consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
+  });
+
   test('no address in the network of the board', async () => {
     rig.lan.add('10.9.9.9');
     const far = await rig.addBoard('10.9.9.9');

@@ -139,7 +139,7 @@ export class Updates {
       await stepFiles.write(image);
     }
     // Another request may have begun one of them meanwhile.
-    if (this.#isClosed || campaign.members.some(({ board }) => this.#open.ofBoard(board.id))) {
+    if (this.#isClosed || campaign.members.some((member) => this.#open.isUnderWay(member))) {
       throw new Refusal('plan-refused', 'update-in-progress');
     }
     database.transaction(() => store.addCampaign(campaign, campaign.members));
