@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoardView, type JournalLine, type ReleaseView, type StationInfo, type UpdateView } from '#api.ts';
+import { UPDATE_TIMES } from '#workflows/run-update.ts';
 import { type FakeBoard, FakeLan } from './support/fake-lan.ts';
 import { at, isEnded, StationRig } from './support/station-rig.ts';
 
@@ -119,6 +120,19 @@ describe('one board', () => {
     await rig.get('POST', `/api/updates/${update!.id}/decision`, { choice: 'leave' });
     expect(outcome(await rig.until(update!.id, isEnded))).toBe('left');
     expect((await boardNow()).slots).toMatchObject([{ role: 'app', version: '1.0.0' }, { role: 'data' }]);
+  });
+
+  test('a run that is left may still be alive on the board: the next one waits for it to die', async () => {
+    const [first] = await rig.startUpdate(wish());
+    await rig.until(first!.id, at('downloading'));
+    await rig.get('POST', `/api/updates/${first!.id}/stop`);
+    await rig.get('POST', `/api/updates/${first!.id}/decision`, { choice: 'leave' });
+    await rig.until(first!.id, isEnded);
+    const left = rig.clock.now();
+    const [second] = await rig.startUpdate(wish());
+    await rig.until(second!.id, at('waiting'));
+    expect(rig.clock.now() - left).toBeGreaterThanOrEqual(UPDATE_TIMES.quiet - 1000);
+    expect(outcome(await rig.until(second!.id, isEnded))).toBe('complete');
   });
 
   test('a board that comes back elsewhere is found, or picked', async () => {
