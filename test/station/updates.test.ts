@@ -148,6 +148,18 @@ describe('one board', () => {
     expect((await boardNow()).address).toBe('192.168.7.77');
   });
 
+  test('a board that is another one of the list is not taken for it', async () => {
+    const other = rig.lan.add('192.168.7.51');
+    await rig.addBoard('192.168.7.51');
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.delete('192.168.7.50');
+    rig.lan.candidates = [{ address: '192.168.7.51' }];
+    const failed = await rig.until(update!.id, (one) => at('deciding')(one) || isEnded(one));
+    expect(failed.state).toMatchObject({ address: '192.168.7.50', position: { failure: 'gone' } });
+    expect(other.asked).toEqual([]);
+  });
+
   test('the journal tells how it went, and not each byte', async () => {
     const [update] = await rig.startUpdate(wish());
     await rig.until(update!.id, isEnded);

@@ -48,7 +48,12 @@ export function surroundingsOf(record: UpdateRecord, options: SurroundingsOption
     };
     const taken = takenBy(record);
     const candidates = await network.find(wanted, signal);
-    return candidates.filter((one) => !taken.has(one.address) && (!mac || !one.mac || isSameBoard(mac, one.mac)));
+    return candidates.filter((one) => {
+      if (taken.has(one.address)) return false;
+      if (mac && one.mac) return isSameBoard(mac, one.mac);
+      // Where MACs cannot be seen, a board that the user has in the list as another one is not taken for this one.
+      return !boards.isAnother(board.id, one.address);
+    });
   };
 
   return {
