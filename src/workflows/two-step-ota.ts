@@ -231,7 +231,7 @@ function fromPreparing(state: UpdateState, position: At<'preparing'>, event: Upd
         return moved(state, { at: 'asking', transfer, attempt, file: event.file, served: [] });
       }
       // The app that was to be sent runs already: the board had got it after all.
-      if (transfer === 'app' && event.running === targetOf(state.facts, 'app')) return arrived(state, position);
+      if (transfer === 'app' && runsNewApp(state, event.running)) return arrived(state, position);
       // The new app was there, and the board went back: its data must not come before it.
       if (transfer === 'data' && event.running === state.facts.from) {
         return failed(state, { transfer: 'app', attempt, ...NO_OFFER }, 'back-on-old');
@@ -249,6 +249,15 @@ function fromPreparing(state: UpdateState, position: At<'preparing'>, event: Upd
   }
 }
 
+/**
+ * Whether that slot tells that the new app runs. Where the board was never asked to download it, somebody else has updated the board: what
+ * runs is not known, and the old app is not to be given up for it.
+ */
+function runsNewApp({ facts, slots }: UpdateState, running: RunningSlot | undefined): boolean {
+  const target = targetOf(facts, 'app');
+  return running === target && (slots[target] === 'part-of-app' || slots[target] === 'new-app');
+}
+
 /** Nothing was asked of the board yet. */
 const untouched = ({ facts }: UpdateState, { transfer, attempt }: Attempt): boolean =>
   attempt === 1 && transfer === facts.steps[0];
@@ -263,7 +272,8 @@ function fromAsking(state: UpdateState, position: At<'asking'>, event: UpdateEve
       // A request that may have arrived is not sent again: what the board fetches tells.
       return event.delivered ? begun(state, position) : failed(state, position, 'unreachable');
     case 'stop':
-      return failed(state, position, 'stopped');
+      // It may have been sent already.
+      return failed(begun(state, position), position, 'stopped');
     default:
       return state;
   }
@@ -386,11 +396,10 @@ function fromConfirming(state: UpdateState, position: At<'confirming'>, event: U
 }
 
 function fromDeciding(state: UpdateState, position: At<'deciding'>, event: UpdateEvent): UpdateState {
-  const { facts } = state;
   const { transfer, attempt } = position;
   if (event.event === 'page') {
     // A board that was given up comes up with the new app after all. A user who stopped the run is not overruled.
-    const late = transfer === 'app' && position.failure !== 'stopped' && event.running === targetOf(facts, 'app');
+    const late = transfer === 'app' && position.failure !== 'stopped' && runsNewApp(state, event.running);
     return late ? arrived(state, position) : state;
   }
   if (event.event !== 'decided' || !choicesOf(state).includes(event.choice)) return state;
