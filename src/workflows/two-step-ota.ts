@@ -15,7 +15,7 @@ import { type ByteRange, coveredBytes } from './byte-ranges.ts';
 export const TRANSFERS = ['app', 'data', 'restore'] as const;
 export type Transfer = (typeof TRANSFERS)[number];
 
-/** What is known before a run begins and does not change. */
+/** What is known before a run begins. It does not change, but that a way back can turn out to be none. */
 export interface RunFacts {
   /** What the run is to do, in this order: app and data, or one of them. */
   readonly steps: readonly ('app' | 'data')[];
@@ -47,6 +47,8 @@ export const FAILURES = [
   'other-data',
   /** The board runs another slot than the transfer needs: somebody else updated it. */
   'other-slot',
+  /** Before anything was asked of it the board shows other data than it was planned with: somebody else updated it. */
+  'changed',
   /** The user stopped it. */
   'stopped',
 ] as const;
@@ -227,6 +229,9 @@ function fromPreparing(state: UpdateState, position: At<'preparing'>, event: Upd
   switch (event.event) {
     case 'prepared': {
       const needed = runsFor(state.facts, transfer);
+      if (untouched(state, position) && event.running === needed && isChanged(state.facts, event.shown)) {
+        return failed(withoutOldData(state), { ...position, ...NO_OFFER }, 'changed');
+      }
       if (event.running === needed) {
         return moved(state, { at: 'asking', transfer, attempt, file: event.file, served: [] });
       }
@@ -261,6 +266,18 @@ function runsNewApp({ facts, slots }: UpdateState, running: RunningSlot | undefi
 /** Nothing was asked of the board yet. */
 const untouched = ({ facts }: UpdateState, { transfer, attempt }: Attempt): boolean =>
   attempt === 1 && transfer === facts.steps[0];
+
+/** Whether the page shows other data than when the run was planned, as far as both are known. */
+const isChanged = ({ shown: { before } }: RunFacts, seen: string | undefined): boolean =>
+  before !== undefined && seen !== undefined && before !== seen;
+
+/** What was at hand to be put back is not what the board had. */
+function withoutOldData(state: UpdateState): UpdateState {
+  const sizes: Partial<Record<Transfer, number>> = { ...state.facts.sizes };
+  delete sizes.restore;
+  const facts = { ...state.facts, sizes };
+  return withSlot({ ...state, facts }, targetOf(facts, facts.steps[0] ?? 'app'), 'nothing-known');
+}
 
 function fromAsking(state: UpdateState, position: At<'asking'>, event: UpdateEvent): UpdateState {
   switch (event.event) {

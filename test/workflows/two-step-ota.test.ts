@@ -253,6 +253,22 @@ test('a board that somebody else updated before it was asked for anything is not
   expect(again.slots).toEqual({ PA: 'old-app', PB: 'old-data' });
 });
 
+test.each([
+  { steps: ['app', 'data'], target: 'PB' },
+  { steps: ['data'], target: 'PB' },
+] as const)('$steps: data that are not those of the plan are not overwritten unasked', ({ steps, target }) => {
+  const [transfer] = steps;
+  const seen = { event: 'prepared', running: 'PA', shown: '6f74686572', file: 'xyz' } as const;
+  const changed = nextStep(at(prepare(transfer), { steps }), seen);
+  expect(short(changed)).toBe(`deciding ${transfer} changed`);
+  expect(changed.slots[target]).toBe('nothing-known');
+  // The old data of the plan are not what the board had.
+  expect(choicesOf(changed)).toEqual(['retry', 'leave']);
+  const again = nextStep(nextStep(changed, decided('retry')), seen);
+  expect(short(again)).toBe(`asking ${transfer}`);
+  expect(again.facts.sizes.restore).toBeUndefined();
+});
+
 test('a run that is stopped while it asks may have been heard', () => {
   const stopped = nextStep(at({ at: 'asking', ...offer('app') }), STOP);
   expect(stopped.slots).toEqual({ PA: 'old-app', PB: 'part-of-app' });
