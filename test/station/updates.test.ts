@@ -255,6 +255,12 @@ describe('what is refused', () => {
     expect(plan?.objections).toMatchObject([{ code: 'no-address-for-board' }]);
   });
 
+  test('the listener is at an address where the board cannot reach it', async () => {
+    rig.lan.urlFor = () => undefined;
+    const [plan] = await rig.plan(release.id, board.id);
+    expect(plan?.objections).toMatchObject([{ code: 'no-address-for-board' }]);
+  });
+
   test('another board has the address now', async () => {
     await rig.get('POST', '/api/boards/provisioned', {
       ...{ mac: '24:0a:c4:00:00:10', chip: 'esp32', address: '192.168.7.50', running: 'PA', slots: [] },
