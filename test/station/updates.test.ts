@@ -148,6 +148,16 @@ describe('one board', () => {
     expect((await boardNow()).address).toBe('192.168.7.77');
   });
 
+  test('a board of another product that came to its address gets nothing', async () => {
+    const other = Object.assign(rig.lan.add('192.168.7.60'), { project: 'door_bell', running: 'PB' });
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.set('192.168.7.50', other);
+    const failed = await rig.until(update!.id, (one) => at('deciding')(one) || isEnded(one));
+    expect(failed.state.position).toMatchObject({ failure: 'gone' });
+    expect(other.asked).toEqual([]);
+  });
+
   test('a board that is another one of the list is not taken for it', async () => {
     const other = rig.lan.add('192.168.7.51');
     await rig.addBoard('192.168.7.51');

@@ -2,13 +2,14 @@
 import { type Clock } from '#clock.ts';
 import { type SeenPage, type UpdateSurroundings, type UpdateTimes } from '#workflows/run-update.ts';
 import { type Candidate, type Transfer, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type SeenBoard } from '#workflows/update-plan.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type Boards } from '../boards/boards.ts';
 import { isSameBoard } from '../boards/same-mac.ts';
 import { type BoardNetwork } from '../network/board-network.ts';
 import { newId } from '../new-id.ts';
 import { hostOf } from '../boards/board-address.ts';
-import { type UpdateRecord } from '../store/update-store.ts';
+import { type Carried, type UpdateRecord } from '../store/update-store.ts';
 import { type StepFiles } from './step-files.ts';
 
 export interface SurroundingsOptions {
@@ -34,6 +35,7 @@ export function surroundingsOf(record: UpdateRecord, options: SurroundingsOption
     const mac = board.mac === undefined ? undefined : await network.macOf(hostOf(address)).catch(() => undefined);
     // The address went to another board.
     if (page === 'unknown' || (mac !== undefined && !isSameBoard(board.mac ?? '', mac))) return undefined;
+    if (!isOfRun(page, carried)) return undefined;
     boards.saw(board.id, page);
     return page;
   };
@@ -86,6 +88,10 @@ export function surroundingsOf(record: UpdateRecord, options: SurroundingsOption
     },
   };
 }
+
+/** Where no MAC can be seen, a board of another product at the address shows at least by what its app calls itself. */
+const isOfRun = ({ project }: SeenBoard, { project: old, app }: Carried): boolean =>
+  project === undefined || old === undefined || project === old || project === app?.project;
 
 /** Of the firmware that runs while that is downloaded; of a firmware that nobody knows none. */
 function headerLimitOf({ state: { facts }, carried }: UpdateRecord, transfer: Transfer): number | undefined {
