@@ -148,6 +148,26 @@ describe('one board', () => {
     expect((await boardNow()).address).toBe('192.168.7.77');
   });
 
+  test('a board that becomes another product is found by its new name, and no third one is', async () => {
+    const lamp = await rig.upload('2.0.0', { project: 'lamp' });
+    const consents = ['no-way-back', 'other-project'];
+    const [update] = await rig.startUpdate(wish({ release: lamp.id, consents }));
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.delete('192.168.7.50');
+    rig.lan.boards.set('192.168.7.77', fake);
+    const wanted: unknown[] = [];
+    rig.lan.find = async (...args: unknown[]) => {
+      wanted.push(args[0]);
+      fake.project = 'lamp';
+      return [
+        { address: '192.168.7.77', project: 'lamp' },
+        { address: '192.168.7.78', project: 'door_bell' },
+      ];
+    };
+    expect(outcome(await rig.until(update!.id, isEnded))).toBe('complete');
+    expect(wanted[0]).toEqual({ lastAddress: '192.168.7.50' });
+  });
+
   test('a board of another product that came to its address gets nothing', async () => {
     const other = Object.assign(rig.lan.add('192.168.7.60'), { project: 'door_bell', running: 'PB' });
     const [update] = await rig.startUpdate(wish());

@@ -81,12 +81,14 @@ async function readPage(address: string, { record, options, signal }: Looking): 
 /** Boards that could be the run's, last seen at that address. */
 async function find(lastAddress: string, { record, options, signal }: Looking): Promise<readonly Candidate[]> {
   const { id, mac } = record.board;
-  const { project } = record.carried;
+  const { carried } = record;
+  // The new app may call itself otherwise than the old one: both are looked for then.
+  const project = carried.app?.project === carried.project || !carried.app?.project ? carried.project : undefined;
   const wanted = { lastAddress, ...(mac !== undefined && { mac }), ...(project !== undefined && { project }) };
   const taken = options.takenBy(record);
   const candidates = await options.network.find(wanted, signal);
   return candidates.filter((one) => {
-    if (taken.has(one.address)) return false;
+    if (taken.has(one.address) || !isOfRun(one, carried)) return false;
     if (mac && one.mac) return isSameBoard(mac, one.mac);
     // Where MACs cannot be seen, a board that the user has in the list as another one is not taken for this one.
     return !options.boards.isAnother(id, one.address);
@@ -94,7 +96,7 @@ async function find(lastAddress: string, { record, options, signal }: Looking): 
 }
 
 /** Where no MAC can be seen, a board of another product at the address shows at least by what its app calls itself. */
-const isOfRun = ({ project }: SeenBoard, { project: old, app }: Carried): boolean =>
+const isOfRun = ({ project }: Pick<SeenBoard, 'project'>, { project: old, app }: Carried): boolean =>
   project === undefined || old === undefined || project === old || project === app?.project;
 
 /** Of the firmware that runs while that is downloaded; of a firmware that nobody knows none. */
