@@ -81,6 +81,11 @@ const FAILURE_MESSAGES: Record<Failure, (transfer: Transfer) => Message> = {
     state: UNASKED,
     todo: 'Look at what the board runs. Try again if that is right; else leave this run and plan another.',
   }),
+  changed: () => ({
+    what: 'The board shows other data than when this run was planned: somebody else updated it.',
+    state: 'Nothing was asked of it. The data that it has now are not at hand to be put back.',
+    todo: 'Leave this run and plan another, or go on if the data that it has now may be lost.',
+  }),
   stopped: (transfer) => ({
     what: `You stopped the run while it was at ${FILES[transfer]}.`,
     state:
@@ -154,7 +159,7 @@ function leftBehind({ facts, position, slots }: UpdateState): string {
   if (failure === 'gone') return 'What the board holds shows when it answers again.';
   const transfer = 'transfer' in position ? position.transfer : 'app';
   const target = targetOf(facts, transfer);
-  if (failure === 'other-slot' || (transfer === 'app' && slots[target] === 'old-data')) {
+  if (failure === 'other-slot' || failure === 'changed' || (transfer === 'app' && slots[target] === 'old-data')) {
     return 'The board stays as it is now.';
   }
   const app = transfer === 'data' && facts.steps.includes('app') ? 'new app' : 'old app';

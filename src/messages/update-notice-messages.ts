@@ -60,8 +60,8 @@ export const UPDATE_NOTICES: Record<UpdateNoticeCode, (values: Values) => Messag
     todo: 'Let the station listen for boards at a shorter address.',
   }),
   'no-address-for-board': ({ t }) => ({
-    what: `The computer of the station has no address in the network of the board${t('address') && ` (${t('address')})`}: the board could not fetch anything from it.`,
-    todo: 'Bring both into one network.',
+    what: `The computer of the station has no address in the network of the board${t('address') && ` (${t('address')})`}, or lets boards in at another one only: the board could not fetch anything from it.`,
+    todo: 'Bring both into one network, or start the station with another --boards-listen.',
   }),
   'boards-listener-closed': () => ({
     what: 'The listener from which boards fetch their files is closed.',

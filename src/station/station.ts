@@ -1,6 +1,7 @@
 /** The station put together: everything that it stands on is handed in. */
 import { type StationEvent } from '#api.ts';
 import { type Clock } from '#clock.ts';
+import { printable } from '#messages/printable.ts';
 import { type UpdateTimes } from '#workflows/run-update.ts';
 import { type FastifyInstance } from 'fastify';
 import { join } from 'node:path';
@@ -66,7 +67,8 @@ export interface Station {
 export async function createStation(options: StationOptions): Promise<Station> {
   const database = Database.open(join(options.data, 'station.sqlite'));
   try {
-    return await assemble(options, database);
+    // Names of files and boards are quoted in it, and it goes to a terminal.
+    return await assemble({ ...options, log: (line) => options.log(printable(line)) }, database);
   } catch (error) {
     database.close();
     throw error;

@@ -23,7 +23,8 @@ export function policyChoice(state: UpdateState, policy: FailurePolicy, made: nu
   if (position.at !== 'deciding' || onFailure === 'ask') return undefined;
   // Whoever stops a run by hand wants to say what comes next.
   if (position.failure === 'stopped') return undefined;
-  if (onFailure === 'stop') return 'leave';
+  // Nobody has agreed to lose the data that somebody else has put there.
+  if (onFailure === 'stop' || position.failure === 'changed') return 'leave';
   if (made > 2 * retries) return 'leave';
   const choices = choicesOf(state);
   if (onFailure === 'restore' && choices.includes('restore')) return 'restore';

@@ -127,12 +127,18 @@ export class UpdateRun {
   #wake: (() => void) | undefined;
   #activity: { key: string; abort: AbortController } | undefined;
   #offer: OpenOffer | undefined;
+  /** By the clock. What an earlier run asked of the board may be alive until then. */
+  readonly #quietUntil: number;
 
-  /** Begins, or goes on where the journal ended: with `resumed`, in a position that was written down by an earlier program. */
-  constructor(state: UpdateState, env: UpdateSurroundings, { resumed = false } = {}) {
+  /**
+   * Begins, or goes on where the journal ended: with `resumed`, in a position that was written down by an earlier program. `leftFor`:
+   * milliseconds since an earlier run left the board in the midst of a transfer.
+   */
+  constructor(state: UpdateState, env: UpdateSurroundings, { resumed = false, leftFor = Infinity } = {}) {
     this.#state = state;
     this.#env = env;
     this.#times = { ...UPDATE_TIMES, ...env.times };
+    this.#quietUntil = env.clock.now() + this.#times.quiet - leftFor;
     this.ended = this.#run(resumed).finally(() => this.#rest());
     this.ended.catch(() => undefined); // whoever waits for it is told
   }
@@ -264,7 +270,8 @@ export class UpdateRun {
 
   async #prepare(attempt: number, emit: (event: UpdateEvent) => void, signal: AbortSignal): Promise<void> {
     const { clock } = this.#env;
-    if (attempt > 1) await sleep(clock, this.#times.quiet, signal);
+    const wait = attempt > 1 ? this.#times.quiet : this.#quietUntil - clock.now();
+    if (wait > 0) await sleep(clock, wait, signal);
     const end = clock.now() + this.#times.preparing;
     for (;;) {
       const page = await this.#page(signal);

@@ -15,7 +15,7 @@ import { type ByteRange, coveredBytes } from './byte-ranges.ts';
 export const TRANSFERS = ['app', 'data', 'restore'] as const;
 export type Transfer = (typeof TRANSFERS)[number];
 
-/** What is known before a run begins and does not change. */
+/** What is known before a run begins. It does not change, but that a way back can turn out to be none. */
 export interface RunFacts {
   /** What the run is to do, in this order: app and data, or one of them. */
   readonly steps: readonly ('app' | 'data')[];
@@ -47,6 +47,8 @@ export const FAILURES = [
   'other-data',
   /** The board runs another slot than the transfer needs: somebody else updated it. */
   'other-slot',
+  /** Before anything was asked of it the board shows other data than it was planned with: somebody else updated it. */
+  'changed',
   /** The user stopped it. */
   'stopped',
 ] as const;
@@ -227,11 +229,14 @@ function fromPreparing(state: UpdateState, position: At<'preparing'>, event: Upd
   switch (event.event) {
     case 'prepared': {
       const needed = runsFor(state.facts, transfer);
+      if (untouched(state, position) && event.running === needed && isChanged(state.facts, event.shown)) {
+        return failed(withoutOldData(state), { ...position, ...NO_OFFER }, 'changed');
+      }
       if (event.running === needed) {
         return moved(state, { at: 'asking', transfer, attempt, file: event.file, served: [] });
       }
       // The app that was to be sent runs already: the board had got it after all.
-      if (transfer === 'app' && event.running === targetOf(state.facts, 'app')) return arrived(state, position);
+      if (transfer === 'app' && runsNewApp(state, event.running)) return arrived(state, position);
       // The new app was there, and the board went back: its data must not come before it.
       if (transfer === 'data' && event.running === state.facts.from) {
         return failed(state, { transfer: 'app', attempt, ...NO_OFFER }, 'back-on-old');
@@ -249,9 +254,30 @@ function fromPreparing(state: UpdateState, position: At<'preparing'>, event: Upd
   }
 }
 
+/**
+ * Whether that slot tells that the new app runs. Where the board was never asked to download it, somebody else has updated the board: what
+ * runs is not known, and the old app is not to be given up for it.
+ */
+function runsNewApp({ facts, slots }: UpdateState, running: RunningSlot | undefined): boolean {
+  const target = targetOf(facts, 'app');
+  return running === target && (slots[target] === 'part-of-app' || slots[target] === 'new-app');
+}
+
 /** Nothing was asked of the board yet. */
 const untouched = ({ facts }: UpdateState, { transfer, attempt }: Attempt): boolean =>
   attempt === 1 && transfer === facts.steps[0];
+
+/** Whether the page shows other data than when the run was planned, as far as both are known. */
+const isChanged = ({ shown: { before } }: RunFacts, seen: string | undefined): boolean =>
+  before !== undefined && seen !== undefined && before !== seen;
+
+/** What was at hand to be put back is not what the board had. */
+function withoutOldData(state: UpdateState): UpdateState {
+  const sizes: Partial<Record<Transfer, number>> = { ...state.facts.sizes };
+  delete sizes.restore;
+  const facts = { ...state.facts, sizes };
+  return withSlot({ ...state, facts }, targetOf(facts, facts.steps[0] ?? 'app'), 'nothing-known');
+}
 
 function fromAsking(state: UpdateState, position: At<'asking'>, event: UpdateEvent): UpdateState {
   switch (event.event) {
@@ -263,7 +289,8 @@ function fromAsking(state: UpdateState, position: At<'asking'>, event: UpdateEve
       // A request that may have arrived is not sent again: what the board fetches tells.
       return event.delivered ? begun(state, position) : failed(state, position, 'unreachable');
     case 'stop':
-      return failed(state, position, 'stopped');
+      // It may have been sent already.
+      return failed(begun(state, position), position, 'stopped');
     default:
       return state;
   }
@@ -386,11 +413,10 @@ function fromConfirming(state: UpdateState, position: At<'confirming'>, event: U
 }
 
 function fromDeciding(state: UpdateState, position: At<'deciding'>, event: UpdateEvent): UpdateState {
-  const { facts } = state;
   const { transfer, attempt } = position;
   if (event.event === 'page') {
     // A board that was given up comes up with the new app after all. A user who stopped the run is not overruled.
-    const late = transfer === 'app' && position.failure !== 'stopped' && event.running === targetOf(facts, 'app');
+    const late = transfer === 'app' && position.failure !== 'stopped' && runsNewApp(state, event.running);
     return late ? arrived(state, position) : state;
   }
   if (event.event !== 'decided' || !choicesOf(state).includes(event.choice)) return state;

@@ -12,6 +12,9 @@ describe('addresses that the station speaks to', () => {
     ['[::1]:80', '[::1]'],
     ['[FE80::1]', '[fe80::1]'],
     ['[fd00::1]:81', '[fd00::1]:81'],
+    ['[::ffff:192.168.1.57]', '192.168.1.57'],
+    ['[::FFFF:c0a8:139]:8080', '192.168.1.57:8080'],
+    ['[0:0:0:0:0:ffff:7f00:2]', '127.0.0.2'],
   ])('%s', (text, address) => expect(privateAddress(text)).toBe(address));
 
   test.each([

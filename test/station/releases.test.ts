@@ -137,6 +137,13 @@ describe('a folder of releases', () => {
   const versions = async () =>
     (await rig.get<ReleaseView[]>('GET', '/api/releases')).map(({ version }) => version).sort();
 
+  test('the name of a file controls no terminal', async () => {
+    writeFileSync(join(folder, '\u001b[2Jcleared\u009b.bin'), 'x');
+    const line = async () => (await rig.pass(5000), rig.said.find((said) => said.includes('cleared')));
+    await expect.poll(line).toBeDefined();
+    expect(await line()).not.toMatch(/\p{Cc}/u);
+  });
+
   test('what is there is taken, and what is none is said once', async () => {
     expect(await versions()).toEqual(['1.0.0']);
     expect(rig.said).toHaveLength(1);

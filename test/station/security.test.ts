@@ -77,6 +77,16 @@ describe('on this computer', () => {
     },
   );
 
+  test.each(['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'])(
+    'what a proxy that nobody told of passes on (%s) gets no session without the code',
+    async (header) => {
+      const answer = await rig.ask('POST', '/api/session', { headers: { [header]: '203.0.113.9' } });
+      expect(answer).toMatchObject({ status: 401, body: { error: 'session-needed' } });
+      const info = await rig.ask<StationInfo>('GET', '/api/station', { headers: { [header]: '203.0.113.9' } });
+      expect(info.body.session).toBe('pair');
+    },
+  );
+
   test('the cookie is for the station alone, and nobody can read it there', async () => {
     const { headers } = await rig.ask('POST', '/api/session');
     expect(headers['set-cookie']).toMatch(

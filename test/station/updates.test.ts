@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoardView, type JournalLine, type ReleaseView, type StationInfo, type UpdateView } from '#api.ts';
+import { UPDATE_TIMES } from '#workflows/run-update.ts';
 import { type FakeBoard, FakeLan } from './support/fake-lan.ts';
 import { at, isEnded, StationRig } from './support/station-rig.ts';
 
@@ -121,6 +122,19 @@ describe('one board', () => {
     expect((await boardNow()).slots).toMatchObject([{ role: 'app', version: '1.0.0' }, { role: 'data' }]);
   });
 
+  test('a run that is left may still be alive on the board: the next one waits for it to die', async () => {
+    const [first] = await rig.startUpdate(wish());
+    await rig.until(first!.id, at('downloading'));
+    await rig.get('POST', `/api/updates/${first!.id}/stop`);
+    await rig.get('POST', `/api/updates/${first!.id}/decision`, { choice: 'leave' });
+    await rig.until(first!.id, isEnded);
+    const left = rig.clock.now();
+    const [second] = await rig.startUpdate(wish());
+    await rig.until(second!.id, at('waiting'));
+    expect(rig.clock.now() - left).toBeGreaterThanOrEqual(UPDATE_TIMES.quiet - 1000);
+    expect(outcome(await rig.until(second!.id, isEnded))).toBe('complete');
+  });
+
   test('a board that comes back elsewhere is found, or picked', async () => {
     const [update] = await rig.startUpdate(wish());
     await rig.until(update!.id, at('arriving'));
@@ -132,6 +146,48 @@ describe('one board', () => {
     await rig.get('POST', `/api/updates/${update!.id}/decision`, { picked: '192.168.7.77' });
     expect(outcome(await rig.until(update!.id, isEnded))).toBe('complete');
     expect((await boardNow()).address).toBe('192.168.7.77');
+  });
+
+  test('a board that becomes another product is found by its new name, and no third one is', async () => {
+    const lamp = await rig.upload('2.0.0', { project: 'lamp' });
+    const consents = ['no-way-back', 'other-project'];
+    const [update] = await rig.startUpdate(wish({ release: lamp.id, consents }));
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.delete('192.168.7.50');
+    rig.lan.boards.set('192.168.7.77', fake);
+    const wanted: unknown[] = [];
+    rig.lan.find = async (...args: unknown[]) => {
+      wanted.push(args[0]);
+      fake.project = 'lamp';
+      return [
+        { address: '192.168.7.77', project: 'lamp' },
+        { address: '192.168.7.78', project: 'door_bell' },
+      ];
+    };
+    expect(outcome(await rig.until(update!.id, isEnded))).toBe('complete');
+    expect(wanted[0]).toEqual({ lastAddress: '192.168.7.50' });
+  });
+
+  test('a board of another product that came to its address gets nothing', async () => {
+    const other = Object.assign(rig.lan.add('192.168.7.60'), { project: 'door_bell', running: 'PB' });
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.set('192.168.7.50', other);
+    const failed = await rig.until(update!.id, (one) => at('deciding')(one) || isEnded(one));
+    expect(failed.state.position).toMatchObject({ failure: 'gone' });
+    expect(other.asked).toEqual([]);
+  });
+
+  test('a board that is another one of the list is not taken for it', async () => {
+    const other = rig.lan.add('192.168.7.51');
+    await rig.addBoard('192.168.7.51');
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('arriving'));
+    rig.lan.boards.delete('192.168.7.50');
+    rig.lan.candidates = [{ address: '192.168.7.51' }];
+    const failed = await rig.until(update!.id, (one) => at('deciding')(one) || isEnded(one));
+    expect(failed.state).toMatchObject({ address: '192.168.7.50', position: { failure: 'gone' } });
+    expect(other.asked).toEqual([]);
   });
 
   test('the journal tells how it went, and not each byte', async () => {
@@ -212,10 +268,26 @@ describe('what is refused', () => {
     expect(both.map((one) => (one as [number])[0]).sort()).toEqual([200, 409]);
   });
 
+  test('a board that is in the list a second time, by the address of the first', async () => {
+    rig.lan.add('192.168.7.51');
+    const second = await rig.addBoard('192.168.7.51');
+    fake.fates.push('refused');
+    const [update] = await rig.startUpdate(wish());
+    await rig.until(update!.id, at('deciding'));
+    await rig.get('PATCH', `/api/boards/${second.id}`, { address: '192.168.7.50' });
+    expect(await refused({ boards: [second.id], consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
+  });
+
   test('no address in the network of the board', async () => {
     rig.lan.add('10.9.9.9');
     const far = await rig.addBoard('10.9.9.9');
     const [plan] = await rig.plan(release.id, far.id);
+    expect(plan?.objections).toMatchObject([{ code: 'no-address-for-board' }]);
+  });
+
+  test('the listener is at an address where the board cannot reach it', async () => {
+    rig.lan.urlFor = () => undefined;
+    const [plan] = await rig.plan(release.id, board.id);
     expect(plan?.objections).toMatchObject([{ code: 'no-address-for-board' }]);
   });
 

@@ -40,6 +40,7 @@ test.each([
     choice: 'leave',
   },
   { what: 'whatever the user stopped', state: failed('app', 1, 'stopped'), by: policy('retry'), choice: undefined },
+  { what: 'data of somebody else', state: failed('app', 1, 'changed'), by: policy('retry'), choice: 'leave' },
   { what: 'nothing to decide', state: initialState(FACTS, 'a'), by: policy('stop'), choice: undefined },
 ])('$what → $choice', ({ state, by, choice }) => {
   expect(policyChoice(state, by, 0)).toBe(choice);

@@ -23,10 +23,13 @@ const FACTS: RunFacts = {
 };
 const ADDRESS = '192.168.1.57';
 
-const at = (position: Position, facts: Partial<RunFacts> = {}): UpdateState => ({
-  ...initialState({ ...FACTS, ...facts }, ADDRESS),
-  position,
-});
+/** A run that got there, with the app begun where its file was asked for. */
+function at(position: Position, facts: Partial<RunFacts> = {}): UpdateState {
+  const state = initialState({ ...FACTS, ...facts }, ADDRESS);
+  const isAsked = 'transfer' in position && position.transfer === 'app' && (position.attempt > 1 || 'file' in position);
+  const slots = isAsked && position.at !== 'asking' ? { ...state.slots, PB: 'part-of-app' as const } : state.slots;
+  return { ...state, slots, position };
+}
 const offer = (transfer: 'app' | 'data' | 'restore', served = 0) => ({
   transfer,
   attempt: 1,
@@ -74,7 +77,9 @@ const ROWS: Row[] = [
   [READY, served(10), 'ready'],
 
   [prepare('app'), prepared('PA'), 'asking app'],
-  [prepare('app'), prepared('PB'), 'preparing data'],
+  [prepare('app', 2), prepared('PB'), 'preparing data'],
+  // It was asked for nothing yet: somebody else has updated it.
+  [prepare('app'), prepared('PB'), 'deciding app other-slot'],
   [prepare('app'), prepared('factory'), 'deciding app other-slot'],
   [prepare('app'), expired(false), 'deciding app gone'],
   [prepare('app'), expired(true), 'deciding app unreachable'],
@@ -238,6 +243,36 @@ test('a slot is named as broken as soon as the board may have been told to write
   expect(app.slots).toEqual({ PA: 'old-app', PB: 'part-of-app' });
   const data = nextStep(at({ at: 'asking', ...offer('data') }), { event: 'unanswered', delivered: true });
   expect(data.slots.PA).toBe('part-of-data');
+});
+
+test('a board that somebody else updated before it was asked for anything is not taken for updated, however often it is looked at', () => {
+  const first = nextStep(at(prepare('app')), prepared('PB'));
+  expect(nextStep(first, page('PB'))).toBe(first);
+  const again = nextStep(nextStep(first, decided('retry')), prepared('PB'));
+  expect(short(again)).toBe('deciding app other-slot');
+  expect(again.slots).toEqual({ PA: 'old-app', PB: 'old-data' });
+});
+
+test.each([
+  { steps: ['app', 'data'], target: 'PB' },
+  { steps: ['data'], target: 'PB' },
+] as const)('$steps: data that are not those of the plan are not overwritten unasked', ({ steps, target }) => {
+  const [transfer] = steps;
+  const seen = { event: 'prepared', running: 'PA', shown: '6f74686572', file: 'xyz' } as const;
+  const changed = nextStep(at(prepare(transfer), { steps }), seen);
+  expect(short(changed)).toBe(`deciding ${transfer} changed`);
+  expect(changed.slots[target]).toBe('nothing-known');
+  // The old data of the plan are not what the board had.
+  expect(choicesOf(changed)).toEqual(['retry', 'leave']);
+  const again = nextStep(nextStep(changed, decided('retry')), seen);
+  expect(short(again)).toBe(`asking ${transfer}`);
+  expect(again.facts.sizes.restore).toBeUndefined();
+});
+
+test('a run that is stopped while it asks may have been heard', () => {
+  const stopped = nextStep(at({ at: 'asking', ...offer('app') }), STOP);
+  expect(stopped.slots).toEqual({ PA: 'old-app', PB: 'part-of-app' });
+  expect(short(nextStep(nextStep(stopped, decided('retry')), prepared('PB')))).toBe('preparing data');
 });
 
 test('without old data at hand there is no way back to choose', () => {

@@ -157,6 +157,3 @@ export function refusalLine(code: string, message: string, { file, line, column,
   const where = column === undefined ? '' : ` (column ${column})`;
   return `${place === '' ? '' : `${place}: `}${code}: ${message}${where}`;
 }
-
-/** Text out of a file, as a terminal may show it: without what would control it. */
-export const printable = (text: string): string => text.replaceAll(/\p{Cc}/gu, '\ufffd');

@@ -6,6 +6,7 @@ import { FormatError } from '#formats/format-error.ts';
 import { patchFlashHeader } from '#formats/image-header-patch.ts';
 import { inspectImage } from '#formats/image-inspection.ts';
 import { splitFlash } from '#formats/release/split-flash.ts';
+import { printable } from '#messages/printable.ts';
 import { addressText, bytesText } from '#messages/units.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { createHash } from 'node:crypto';
@@ -19,7 +20,7 @@ import {
   parseRevision,
   withFlashHeaderOptions,
 } from './chip-options.ts';
-import { fileAction, inFile, printable, readInput, warn, writeOutputs } from './file-command.ts';
+import { fileAction, inFile, readInput, warn, writeOutputs } from './file-command.ts';
 import { infoDocument, infoText } from './image-info.ts';
 import { parseAddress, parseFlashSizeOption } from './number-option.ts';
 

@@ -6,8 +6,8 @@ import { flashFrequencyName } from '#formats/image-header-patch.ts';
 import { type ImageInspection } from '#formats/image-inspection.ts';
 import { greatestRevision, leastRevision } from '#formats/image-verify.ts';
 import { memoryTypes } from '#formats/memory-map.ts';
+import { printable } from '#messages/printable.ts';
 import { addressText, bytesText, revisionText } from '#messages/units.ts';
-import { printable } from './file-command.ts';
 
 /** Fields that cannot be known because the image ends before them are null. */
 export function infoDocument({ header, segments, image, chip, verdict }: ImageInspection): Record<string, unknown> {

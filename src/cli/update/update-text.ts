@@ -1,6 +1,7 @@
 /** What an update looks like on the command line. */
 import { type BoardView, type PlanView, type SlotView, type UpdateView } from '#api.ts';
 import { type Message } from '#messages/message.ts';
+import { printable } from '#messages/printable.ts';
 import { bytesText } from '#messages/units.ts';
 import {
   choiceText,
@@ -12,11 +13,9 @@ import {
 import { coveredBytes } from '#workflows/byte-ranges.ts';
 import { type Choice } from '#workflows/two-step-ota.ts';
 
-const oneLine = ({ what, state, todo }: Message): string => [what, state, todo].filter(Boolean).join(' ');
-
-/** Boards answer with whatever they like: nothing of it may move the cursor. */
-// eslint-disable-next-line no-control-regex
-const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f-\x9f]/g, '.');
+/** Boards answer with whatever they like, and messages quote it. */
+const oneLine = ({ what, state, todo }: Message): string =>
+  printable([what, state, todo].filter((part) => part).join(' '));
 
 export function planLines({ board, steps, bytes, before, after, wayBack, ...notices }: PlanView): string[] {
   const objections = notices.objections.map(

@@ -191,6 +191,12 @@ export class Boards {
     if (record && record.address !== address) this.#put({ ...record, address });
   }
 
+  /** Whether another board of the list is known to be at that address. */
+  isAnother(id: string, address: string): boolean {
+    const there = this.#options.store.byAddress(address);
+    return there !== undefined && there.id !== id;
+  }
+
   /** Something about it has changed that others know of. */
   changed(id: string): void {
     const record = this.#options.store.get(id);

@@ -31,6 +31,8 @@ export interface Asker {
 
 /** Whether a station that listens there does so on all addresses of the computer. */
 export const isAnyAddress = (host: string): boolean => host === '0.0.0.0' || host === '::';
+/** What proxies add (RFC 7239, RFC 9110, and what was there before). */
+const PROXY_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip'];
 const HOST = /^(?<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?<port>\d{1,5}))?$/;
 
 /** @returns nothing for a request that names a host which is not this station's. */
@@ -45,8 +47,9 @@ export function askerOf(request: IncomingMessage, door: Door): Asker | undefined
   const port = Number(match?.groups?.['port'] ?? (tls ? 443 : 80));
   if (name === '' || port !== door.port() || !isOwnName(name, door, tls)) return undefined;
   const { origin } = new URL(`${tls ? 'https' : 'http'}://${name}:${port}`);
-  // What comes by a proxy that says nothing looks the same as what comes from this computer.
-  const local = door.proxyOrigin === undefined && isLoopback(remote);
+  // What comes by a proxy that says nothing looks the same as what comes from this computer. One that the station was not told of may say it.
+  const isForwarded = PROXY_HEADERS.some((header) => request.headers[header] !== undefined);
+  const local = door.proxyOrigin === undefined && isLoopback(remote) && !isForwarded;
   return { origin, local, secure: tls || isLoopbackName(name) };
 }
 

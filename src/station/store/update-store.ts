@@ -120,6 +120,16 @@ export class UpdateStore {
     return this.#records('WHERE ended_at IS NULL ORDER BY started_at, campaign, place');
   }
 
+  /** When a run last ended that left this board, or one at its address, in the midst of a transfer. */
+  lastLeft({ board, state: { address } }: UpdateRecord): number | undefined {
+    const row = this.#database.get(
+      `SELECT max(ended_at) AS at FROM updates
+       WHERE (board_id = :id OR state ->> '$.address' = :address) AND state ->> '$.position.outcome' = 'left'`,
+      { id: board.id, address },
+    );
+    return typeof row?.['at'] === 'number' ? row['at'] : undefined;
+  }
+
   /** All that are not over, and of the others the latest; the latest first. */
   recent(limit: number): UpdateRecord[] {
     return this.#records(

@@ -50,6 +50,16 @@ export class OpenUpdates {
     return this.#ofBoard.get(board);
   }
 
+  /**
+   * Whether an update of the same board, or of one at its address, is not over. The list may come to have one board twice, such as when one is
+   * given the address of another: two downloads at once would write over each other.
+   */
+  isUnderWay({ board: { id, mac }, state: { address } }: UpdateRecord): boolean {
+    return this.all().some(
+      ({ board, state }) => board.id === id || state.address === address || (mac !== undefined && board.mac === mac),
+    );
+  }
+
   all(): UpdateRecord[] {
     return [...this.#byId.values()];
   }

@@ -1,14 +1,15 @@
 /** What a run of the station acts on: its journal, the network of the board, and the files that the board fetches. */
 import { type Clock } from '#clock.ts';
 import { type SeenPage, type UpdateSurroundings, type UpdateTimes } from '#workflows/run-update.ts';
-import { type Candidate, type Transfer, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type Candidate, type Transfer } from '#workflows/two-step-ota.ts';
+import { type SeenBoard } from '#workflows/update-plan.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type Boards } from '../boards/boards.ts';
 import { isSameBoard } from '../boards/same-mac.ts';
 import { type BoardNetwork } from '../network/board-network.ts';
 import { newId } from '../new-id.ts';
 import { hostOf } from '../boards/board-address.ts';
-import { type UpdateRecord } from '../store/update-store.ts';
+import { type Carried, type UpdateRecord } from '../store/update-store.ts';
 import { type StepFiles } from './step-files.ts';
 
 export interface SurroundingsOptions {
@@ -25,38 +26,14 @@ export interface SurroundingsOptions {
 }
 
 export function surroundingsOf(record: UpdateRecord, options: SurroundingsOptions): UpdateSurroundings {
-  const { clock, network, files, stepFiles, boards, times, takenBy } = options;
-  const { board, carried } = record;
-
-  const readPage = async (address: string, signal: AbortSignal): Promise<SeenPage | undefined> => {
-    const page = await network.readPage(address, signal);
-    if (page === 'silent') return undefined;
-    const mac = board.mac === undefined ? undefined : await network.macOf(hostOf(address)).catch(() => undefined);
-    // The address went to another board.
-    if (page === 'unknown' || (mac !== undefined && !isSameBoard(board.mac ?? '', mac))) return undefined;
-    boards.saw(board.id, page);
-    return page;
-  };
-
-  const find = async ({ address }: UpdateState, signal: AbortSignal): Promise<readonly Candidate[]> => {
-    const { mac } = board;
-    const { project } = carried;
-    const wanted = {
-      lastAddress: address,
-      ...(mac !== undefined && { mac }),
-      ...(project !== undefined && { project }),
-    };
-    const taken = takenBy(record);
-    const candidates = await network.find(wanted, signal);
-    return candidates.filter((one) => !taken.has(one.address) && (!mac || !one.mac || isSameBoard(mac, one.mac)));
-  };
-
+  const { clock, network, files, stepFiles, times } = options;
+  const { carried } = record;
   return {
     clock,
     ...(times && { times }),
     journal: options.journal(record),
-    readPage,
-    find,
+    readPage: (address, signal) => readPage(address, { record, options, signal }),
+    find: ({ address }, signal) => find(address, { record, options, signal }),
     newFileName: newId,
     startDownload: async ({ address, url }, signal) => {
       // This computer has lost its address in the board's network.
@@ -81,6 +58,46 @@ export function surroundingsOf(record: UpdateRecord, options: SurroundingsOption
     },
   };
 }
+
+interface Looking {
+  record: UpdateRecord;
+  options: SurroundingsOptions;
+  signal: AbortSignal;
+}
+
+/** The page of the run's board; another board at the address is none. */
+async function readPage(address: string, { record, options, signal }: Looking): Promise<SeenPage | undefined> {
+  const { board, carried } = record;
+  const { network, boards } = options;
+  const page = await network.readPage(address, signal);
+  if (page === 'silent' || page === 'unknown') return undefined;
+  const mac = board.mac === undefined ? undefined : await network.macOf(hostOf(address)).catch(() => undefined);
+  if (mac !== undefined && !isSameBoard(board.mac ?? '', mac)) return undefined;
+  if (!isOfRun(page, carried)) return undefined;
+  boards.saw(board.id, page);
+  return page;
+}
+
+/** Boards that could be the run's, last seen at that address. */
+async function find(lastAddress: string, { record, options, signal }: Looking): Promise<readonly Candidate[]> {
+  const { id, mac } = record.board;
+  const { carried } = record;
+  // The new app may call itself otherwise than the old one: both are looked for then.
+  const project = carried.app?.project === carried.project || !carried.app?.project ? carried.project : undefined;
+  const wanted = { lastAddress, ...(mac !== undefined && { mac }), ...(project !== undefined && { project }) };
+  const taken = options.takenBy(record);
+  const candidates = await options.network.find(wanted, signal);
+  return candidates.filter((one) => {
+    if (taken.has(one.address) || !isOfRun(one, carried)) return false;
+    if (mac && one.mac) return isSameBoard(mac, one.mac);
+    // Where MACs cannot be seen, a board that the user has in the list as another one is not taken for this one.
+    return !options.boards.isAnother(id, one.address);
+  });
+}
+
+/** Where no MAC can be seen, a board of another product at the address shows at least by what its app calls itself. */
+const isOfRun = ({ project }: Pick<SeenBoard, 'project'>, { project: old, app }: Carried): boolean =>
+  project === undefined || old === undefined || project === old || project === app?.project;
 
 /** Of the firmware that runs while that is downloaded; of a firmware that nobody knows none. */
 function headerLimitOf({ state: { facts }, carried }: UpdateRecord, transfer: Transfer): number | undefined {

@@ -61,7 +61,7 @@ export class UpdatePlanner {
     const firmware = await this.#firmware(slots, running, seen?.shown);
     const oldData = await this.#oldData(slots, running, firmware);
     const { address } = board;
-    const urlLength = address && this.#options.files.urlFor(newId(), hostOf(address))?.length;
+    const url = address && this.#options.files.urlFor(newId(), hostOf(address));
     const plan = planUpdate({
       release,
       address: address ?? '',
@@ -69,19 +69,11 @@ export class UpdatePlanner {
       known: knownBoard(board, slots, firmware),
       ...(oldData && { oldData }),
       ...(only && { only }),
-      ...(urlLength && { urlLength }),
+      ...(url && { urlLength: url.length }),
       inProgress: boards.runOf(id) !== undefined,
     });
-    this.#checkWay(plan);
+    if (seen && !url) refuseWithoutWay(plan);
     return { board, plan, carried: carriedOf(plan, { release, slots, firmware }) };
-  }
-
-  /** Whether the board could reach this computer. */
-  #checkWay(plan: UpdatePlan): void {
-    const { address, seen } = plan;
-    if (!seen || this.#options.network.addressFor(hostOf(address)) !== undefined) return;
-    plan.objections.push(updateNotice('no-address-for-board', 'board', { address }));
-    delete plan.facts;
   }
 
   /**
@@ -130,6 +122,12 @@ export class UpdatePlanner {
     const { name, version } = firmware.release;
     return { name: [name, version].join(' ').trim(), image: firmware.build.data.data };
   }
+}
+
+/** The board could not reach this computer, or not where it listens. */
+function refuseWithoutWay(plan: UpdatePlan): void {
+  plan.objections.push(updateNotice('no-address-for-board', 'board', { address: plan.address }));
+  delete plan.facts;
 }
 
 function knownBoard(

@@ -139,7 +139,7 @@ export class Updates {
       await stepFiles.write(image);
     }
     // Another request may have begun one of them meanwhile.
-    if (this.#isClosed || campaign.members.some(({ board }) => this.#open.ofBoard(board.id))) {
+    if (this.#isClosed || campaign.members.some((member) => this.#open.isUnderWay(member))) {
       throw new Refusal('plan-refused', 'update-in-progress');
     }
     database.transaction(() => store.addCampaign(campaign, campaign.members));
@@ -244,7 +244,9 @@ export class Updates {
       journal: (one) => (event, state) => this.#note(one, event, state),
       takenBy: (one) => this.#addressesBut(one),
     });
-    const run = new UpdateRun(record.state, surroundings, { resumed });
+    const { now, store } = this.#options;
+    const leftFor = now() - (store.lastLeft(record) ?? -Infinity);
+    const run = new UpdateRun(record.state, surroundings, { resumed, leftFor });
     const active: ActiveRun = { run, record, campaign, rate: new Rate(this.#options.clock) };
     this.#active.set(record.id, active);
     active.rate.note(bytesServed(record.state.position));

@@ -16,7 +16,7 @@ export const REACH: Readonly<Record<BoardView['reach'], string>> = {
 
 export const ON_FAILURE_CHOICES: readonly { value: OnFailure; label: string; hint: string }[] = [
   { value: 'ask', label: 'Ask me', hint: 'The run waits for your decision, for as long as it takes.' },
-  { value: 'retry', label: 'Try again, then ask', hint: 'The same transfer once more, so many times.' },
+  { value: 'retry', label: 'Try again, then leave it', hint: 'The same transfer once more, so many times.' },
   { value: 'restore', label: 'Put the old data back', hint: 'Where that is possible: only while the old app runs.' },
   { value: 'stop', label: 'Leave it', hint: 'The run ends; the board stays as it is.' },
 ];
