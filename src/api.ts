@@ -235,6 +235,8 @@ export interface UpdateView {
   id: string;
   /** Runs that were started together. */
   campaign: string;
+  /** Its turn among them, from 0. */
+  place: number;
   board: { id: string; name: string; mac?: string };
   release: { id: string; name: string; version?: string };
   state: UpdateState;

@@ -1,22 +1,19 @@
 /** Virtual boards on the real network of this machine, each a process with an address of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { appFor, flashWith } from '../sim/support/boot-flash.ts';
 import { credentials, dataImage } from '../sim/support/house-board.ts';
+import { CliProcess } from '../support/cli-process.ts';
 import { runCli } from './run-cli.ts';
-
-type Event = Record<string, unknown> & { event: string };
 
 let folder: string;
 let flash: string;
-const children: ChildProcess[] = [];
+const boards: CliProcess[] = [];
 const servers: Server[] = [];
 
 beforeEach(() => {
@@ -29,48 +26,17 @@ beforeEach(() => {
 });
 
 afterEach(async () => {
-  for (const child of children.splice(0)) {
-    if (child.exitCode !== null) continue;
-    const ended = once(child, 'exit');
-    child.kill('SIGINT');
-    await ended;
-  }
+  for (const board of boards.splice(0)) await board.stop();
   for (const server of servers.splice(0)) server.close();
   rmSync(folder, { recursive: true });
 });
 
-/** Starts a board. `next` waits for its next line with that event. */
-function start(...options: string[]): { next: (event: string) => Promise<Event> } {
-  const child = spawn(
-    process.execPath,
-    [
-      'src/cli/main.ts',
-      'virtual',
-      '--json',
-      '--chip',
-      'esp32',
-      '--listen',
-      '127.0.0.1:0',
-      '--flash',
-      flash,
-      '--speed',
-      '10',
-      ...options,
-    ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  );
-  children.push(child);
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  return {
-    async next(event) {
-      for (;;) {
-        const { value, done } = await lines.next();
-        if (done) throw new Error(`The board ended without ${event}`);
-        const record = JSON.parse(value) as Event;
-        if (record.event === event) return record;
-      }
-    },
-  };
+/** Starts a board. */
+function start(...options: string[]): CliProcess {
+  const chip = ['--chip', 'esp32', '--listen', '127.0.0.1:0', '--flash', flash, '--speed', '10'];
+  const board = new CliProcess('virtual', ...chip, ...options);
+  boards.push(board);
+  return board;
 }
 
 /** What comes back for a request, up to the end of so many bodies. */

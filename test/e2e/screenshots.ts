@@ -113,7 +113,7 @@ function campaignScript(): Script {
     sampleUpdate(stateAfter(PATHS[path]!), {
       id: `u${index}`,
       board: { id: `b${index + 1}`, name: `workshop-${index + 1}` },
-      startedAt: 1_777_896_000_000 + index,
+      place: index,
       ...(path === 'ready' && { queued: 'waiting' }),
     }),
   );

@@ -190,6 +190,16 @@ describe('a plan', () => {
     ]);
   });
 
+  test('has its warnings at the board until the run begins', async () => {
+    const warnings = [updateNotice('slot-sizes-assumed', 'board', { PA: 4_000_000, PB: 4_000_000 })];
+    const { page } = await open({ plan: () => ({ warnings }) });
+    const notice = region(page, 'Boards').getByText('How large the slots of the board are');
+    await notice.waitFor();
+    await press(page, 'Update');
+    await region(page, 'Update of workshop-1').waitFor();
+    await notice.waitFor({ state: 'detached' });
+  });
+
   test('is asked for once, however often the station tells of the board', async () => {
     const { page, station } = await open();
     await region(page, 'Plan').getByText('Step 2').waitFor();
@@ -261,6 +271,15 @@ describe('a plan', () => {
     expect(station.seen('POST updates')).toMatchObject([
       { boards: ['b1', 'b2', 'b3'], testGroup: 2, stopAfter: 1, atOnce: 4, onFailure: 'restore' },
     ]);
+    const names = ['unit-1', 'unit-2', 'unit-3'];
+    const inTurn = async (): Promise<void> => {
+      const rows = await together.getByRole('button').allTextContents();
+      expect(rows.map((row, index) => row.includes(names[index]!))).toEqual([true, true, true]);
+    };
+    await inTurn();
+    await page.reload();
+    await together.getByRole('button').first().waitFor();
+    await inTurn();
     await together.getByRole('button', { name: /unit-2/ }).click();
     await region(page, 'Update of unit-2').getByText('waits for its turn', { exact: false }).waitFor();
   });

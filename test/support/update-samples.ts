@@ -198,6 +198,7 @@ export function sampleUpdate(state: UpdateState, change: Partial<UpdateView> = {
   return {
     id: 'u1',
     campaign: 'c1',
+    place: 0,
     board: { id: 'b1', name: 'workshop-1', mac: '7c:df:a1:00:11:3f' },
     release: { id: 'r2', name: 'voice-box', version: '2.4.0' },
     state,

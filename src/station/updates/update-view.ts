@@ -7,10 +7,11 @@ import { type UpdateRecord } from '../store/update-store.ts';
 import { slotViews } from './slot-views.ts';
 
 export function updateView(record: UpdateRecord, rate?: number): UpdateView {
-  const { id, campaign, board, release, state, queued, carried, startedAt, changedAt, endedAt } = record;
+  const { id, campaign, place, board, release, state, queued, carried, startedAt, changedAt, endedAt } = record;
   return {
     id,
     campaign,
+    place,
     board,
     release,
     state,

@@ -234,13 +234,15 @@ export class FakeStation {
     );
     server.post<{ Body: StartRequest }>('/api/updates', ({ body }) => {
       const release = this.releases.find(({ id }) => id === body.release)!;
+      const now = Date.now();
       return body.boards.map((id, index) => {
         const update = sampleUpdate(stateAfter(PATHS['preparing']!), {
           id: `u${this.updates.length + 1}`,
           campaign: `c${body.boards.join('')}`,
+          place: index,
           board: { id, name: this.boards.find((one) => one.id === id)!.name },
           release: { id: release.id, name: release.name, version: release.version ?? '' },
-          startedAt: Date.now() + index,
+          startedAt: now,
           ...(index > 0 && { queued: 'waiting' as const }),
         });
         this.setUpdate(update);

@@ -127,6 +127,8 @@ export class UpdatePlanning {
       });
       for (const update of updates) this.#station.take({ kind: 'update', update });
       this.chosen.clear();
+      // What it said of the boards was for the time before.
+      this.plans = undefined;
       return updates;
     } catch (error) {
       this.error = error;

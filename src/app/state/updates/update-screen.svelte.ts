@@ -141,6 +141,6 @@ export class UpdateScreen {
   #campaign(): readonly UpdateView[] {
     const { run } = this;
     const all = this.station.updates.filter(({ campaign }) => campaign === run?.campaign);
-    return all.length > 1 ? all.toReversed() : [];
+    return all.length > 1 ? all.toSorted((a, b) => a.place - b.place) : [];
   }
 }

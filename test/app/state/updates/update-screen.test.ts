@@ -118,7 +118,7 @@ test('a campaign is stopped from its end: no board begins while the others are s
     run(path, {
       id: `u${index}`,
       board: { id: `b${index}`, name: '' },
-      startedAt: index,
+      place: index,
       ...(path === 'ready' && { queued: 'waiting' as const }),
     }),
   );
