@@ -255,6 +255,14 @@ describe('what is refused', () => {
     expect(await refused({ consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
   });
 
+  test('a listener that is closed while the files are written', async () => {
+    const { state } = rig.lan;
+    const written = (): boolean => readdirSync(join(rig.data, 'files')).length > 0;
+    Object.defineProperty(rig.lan, 'state', { get: () => ({ ...state, state: written() ? 'closed' : 'open' }) });
+    expect(await refused({ consents: ['no-way-back'] })).toEqual([409, 'boards-listener-closed']);
+    expect(await rig.get<UpdateView[]>('GET', '/api/updates')).toEqual([]);
+  });
+
   test('the plan is made anew: what has changed since counts', async () => {
     expect((await rig.plan(release.id, board.id))[0]?.objections).toEqual([]);
     fake.reachable = false;
