@@ -255,6 +255,14 @@ describe('what is refused', () => {
     expect(await refused({ consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
   });
 
+  test('a listener that is closed while the files are written', async () => {
+    const { state } = rig.lan;
+    const written = (): boolean => readdirSync(join(rig.data, 'files')).length > 0;
+    Object.defineProperty(rig.lan, 'state', { get: () => ({ ...state, state: written() ? 'closed' : 'open' }) });
+    expect(await refused({ consents: ['no-way-back'] })).toEqual([409, 'boards-listener-closed']);
+    expect(await rig.get<UpdateView[]>('GET', '/api/updates')).toEqual([]);
+  });
+
   test('the plan is made anew: what has changed since counts', async () => {
     expect((await rig.plan(release.id, board.id))[0]?.objections).toEqual([]);
     fake.reachable = false;
@@ -274,8 +282,13 @@ describe('what is refused', () => {
     fake.fates.push('refused');
     const [update] = await rig.startUpdate(wish());
     await rig.until(update!.id, at('deciding'));
-    await rig.get('PATCH', `/api/boards/${second.id}`, { address: '192.168.7.50' });
-    expect(await refused({ boards: [second.id], consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
+    const moved = await rig.ask('PATCH', `/api/boards/${second.id}`, { body: { address: '192.168.7.50' } });
+    expect(moved).toMatchObject({ status: 409, body: { error: 'in-use' } });
+    // Whoever says that another board was provisioned there knows it.
+    const other = await rig.get<BoardView>('POST', '/api/boards/provisioned', {
+      ...{ mac: '24:0a:c4:00:00:10', chip: 'esp32', address: '192.168.7.50', running: 'PA', slots: [] },
+    });
+    expect(await refused({ boards: [other.id], consents: ['no-way-back'] })).toEqual([409, 'update-in-progress']);
   });
 
   test('no address in the network of the board', async () => {

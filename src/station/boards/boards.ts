@@ -109,7 +109,10 @@ export class Boards {
     if (change.chip !== undefined && !chip) throw new Refusal('bad-request', 'There is no such chip');
     const address = change.address === undefined ? undefined : checkedAddress(change.address);
     if (address !== undefined && address !== record.address) {
-      if (this.runOf(id)) throw new Refusal('in-use', 'An update of this board is not over');
+      const there = this.#options.store.byAddress(address);
+      if (this.runOf(id) || (there && this.runOf(there.id))) {
+        throw new Refusal('in-use', 'An update of this board, or of the one at that address, is not over');
+      }
       this.#looks.delete(id);
     }
     this.#put({

@@ -134,11 +134,11 @@ export class Updates {
 
   async #begin(campaign: Campaign, plans: readonly BoardPlan[]): Promise<void> {
     const { database, store, files, stepFiles } = this.#options;
-    if (files.state.state !== 'open') throw new Refusal('plan-refused', 'boards-listener-closed');
     for (const image of new Set(plans.flatMap(({ plan }) => Object.values(plan.files).map((file) => file.image)))) {
       await stepFiles.write(image);
     }
-    // Another request may have begun one of them meanwhile.
+    // Meanwhile another request may have closed the listener, or begun one of them.
+    if (files.state.state !== 'open') throw new Refusal('plan-refused', 'boards-listener-closed');
     if (this.#isClosed || campaign.members.some((member) => this.#open.isUnderWay(member))) {
       throw new Refusal('plan-refused', 'update-in-progress');
     }
