@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { equalBytes } from '#formats/bytes.ts';
 import { type RealStation, startRealStation } from '../station/support/real-station.ts';
+import { lockOwnStation } from '../../src/cli/update/own-station-lock.ts';
 import { NetworkBoard, type NetworkBoardOptions } from './network-board.ts';
 import { type CliInput, type CliResult, runCli } from './run-cli.ts';
 import { makeVersion, PARTITIONS, type Version } from './update-versions.ts';
@@ -40,7 +41,8 @@ function update(on: readonly NetworkBoard[], args: string[] = [], input: CliInpu
   const where = args.includes('--station') ? [] : ['--boards-listen', '127.0.0.1:0'];
   const [release, ...more] = args[0]?.startsWith('-') === false ? args : [releasePath('new'), ...args];
   const addresses = on.map(({ address }) => address);
-  return runCli(['update', release ?? '', '--board', ...addresses, '--json', ...where, ...more], input);
+  const env = { XDG_CACHE_HOME: join(folder, 'cache'), ...input.env };
+  return runCli(['update', release ?? '', '--board', ...addresses, '--json', ...where, ...more], { ...input, env });
 }
 
 /** Enough for boards that are fifty times faster, on a machine that has other things to do. */
@@ -118,6 +120,15 @@ describe('with a station of its own', () => {
 });
 
 describe('is refused before anything is asked of a board', () => {
+  test('while another command is a station', async () => {
+    const board = await startBoard('127.0.0.60');
+    const unlock = lockOwnStation(join(folder, 'cache', 'twostep'));
+    const refused = await update([board], [...AGREED, '--on-failure', 'stop']);
+    unlock();
+    expect([refused.code, errorOf(refused)]).toEqual([2, 'update-running']);
+    expect((await update([board], ['--plan'])).code).toBe(0);
+  });
+
   let board: NetworkBoard;
   beforeEach(async () => {
     board = await startBoard('127.0.0.25');

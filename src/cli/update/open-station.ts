@@ -10,6 +10,7 @@ import { InputError } from '../input-error.ts';
 import { parseBoardsListen } from '../boards-listen.ts';
 import { StationClient } from '../station-client.ts';
 import { VERSION } from '../version.ts';
+import { lockOwnStation } from './own-station-lock.ts';
 import { stationSessions } from './station-sessions.ts';
 import { type UpdateOptions } from './update-options.ts';
 
@@ -38,10 +39,15 @@ export async function openStation(options: UpdateOptions, context: CommandContex
   return ownStation(options, context);
 }
 
-async function ownStation({ boardsListen }: UpdateOptions, { signal, output }: CommandContext): Promise<OpenStation> {
+async function ownStation({ boardsListen }: UpdateOptions, context: CommandContext): Promise<OpenStation> {
+  const { signal, output, env } = context;
   const listen = parseBoardsListen(boardsListen);
+  const unlock = lockOwnStation(cacheFolder(env));
   const data = await mkdtemp(join(tmpdir(), 'twostep-'));
-  const removeData = (): Promise<void> => rm(data, { recursive: true, force: true });
+  const removeData = async (): Promise<void> => {
+    unlock();
+    await rm(data, { recursive: true, force: true });
+  };
   try {
     const station = await startHere({
       host: '127.0.0.1',
