@@ -6,7 +6,9 @@ import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { encodeBackup } from '#formats/backup/backup-writer.ts';
 import { equalBytes } from '#formats/bytes.ts';
+import { stretchOf } from '../formats/backup/backup-arbitrary.ts';
 import { type RealStation, startRealStation } from '../station/support/real-station.ts';
 import { lockOwnStation } from '../../src/cli/update/own-station-lock.ts';
 import { NetworkBoard, type NetworkBoardOptions } from './network-board.ts';
@@ -91,6 +93,20 @@ describe('with a station of its own', () => {
   test('the release that the board has is the way back', async () => {
     const board = await startBoard('127.0.0.23');
     const result = await update([board], ['--plan', '--old-release', releasePath('old')]);
+    expect(result.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: OLD.data.length } }]);
+  });
+
+  test('a backup of the board is the way back', async () => {
+    const board = await startBoard('127.0.0.61');
+    const file = join(folder, 'board.backup');
+    const range = { offset: 0, length: board.flash.length };
+    const manifest = {
+      ...{ created: '2026-07-31T12:00:00.000Z', chip: 'esp32' as const, description: 'ESP32', notes: [] },
+      ...{ flashSize: range.length, flashEncryption: 'off' as const, ranges: [range] },
+      table: { offset: 0x8000, partitions: PARTITIONS },
+    };
+    writeFileSync(file, encodeBackup({ manifest, stretches: [stretchOf(0, board.flash.slice())] }));
+    const result = await update([board], ['--plan', '--old-release', file]);
     expect(result.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: OLD.data.length } }]);
   });
 

@@ -75,7 +75,9 @@ async function agreed(
     if (!yes) {
       throw new InputError('not-agreed', `The plan asks for a yes to ${missing.join(' and ')}`, {
         todo: [
-          ...(missing.includes('no-way-back') ? ['Give the release that the boards have with --old-release.'] : []),
+          ...(missing.includes('no-way-back')
+            ? ['Give the release that the boards have, or a backup, with --old-release.']
+            : []),
           `If it is right as it is, give --agree ${missing.join(' ')}.`,
         ].join(' '),
       });

@@ -50,7 +50,10 @@ export const addUpdateOptions = (command: Command): Command =>
   command
     .requiredOption('--board <address...>', 'the boards: IP addresses, with :PORT where it is not 80')
     .option('--data <file>', 'data of the second slot, in place of those of the release')
-    .option('--old-release <release>', 'the release that the boards have now, for the way back to its data')
+    .option(
+      '--old-release <release>',
+      'the release that the boards have now, or a backup of one, for the way back to its data',
+    )
     .option('--old-data <file>', 'the data that they have, in place of those of the old release')
     .option('--station <url>', 'a station that carries it out; else the command is one itself, for the time of the run')
     .option(

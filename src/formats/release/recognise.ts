@@ -2,6 +2,7 @@
 import { FormatError } from '../format-error.ts';
 import { decodeZip } from '../zip.ts';
 import { isZip } from '../zip-directory.ts';
+import { readBackupRelease } from './backup-release.ts';
 import { idfFileNames, readIdfBuild } from './idf-build.ts';
 import { launchpadFileNames, readLaunchpad } from './launchpad.ts';
 import { readLooseFiles } from './loose-files.ts';
@@ -13,7 +14,7 @@ import { manifestFileNames, readWebToolsManifest } from './web-tools-manifest.ts
 
 /**
  * Reads the files as a release file, an ESP-IDF build folder, an esp-web-tools manifest, a configuration of ESP Launchpad, Arduino or
- * PlatformIO outputs, a merged image, or a lone app. A `.zip` of any of these, given alone, is the files in it.
+ * PlatformIO outputs, a merged image, a lone app, or a backup of a board. A `.zip` of any of these, given alone, is the files in it.
  *
  * @throws {FormatError} `release-…`: what it is in place of that and what to give, or what is missing or damaged, by name; `zip-…` for an
  *   archive that is refused.
@@ -24,6 +25,7 @@ export function recogniseRelease(given: readonly ReleaseFile[]): Release {
   const { name, version, bootCheck, ignoresNvs } = readOwnFile(files);
   const others = files.filter((file) => !isOwnFile(file));
   const release =
+    readBackupRelease(others) ??
     readReleaseFile(others) ??
     readIdfBuild(others) ??
     readWebToolsManifest(others) ??

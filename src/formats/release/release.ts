@@ -96,7 +96,7 @@ export interface ReleaseBuild {
 }
 
 export type ReleaseKind =
-  'idf-build' | 'arduino' | 'platformio' | 'merged' | 'app' | 'web-tools' | 'launchpad' | 'release-file';
+  'idf-build' | 'arduino' | 'platformio' | 'merged' | 'app' | 'web-tools' | 'launchpad' | 'release-file' | 'backup';
 
 export interface Release {
   kind: ReleaseKind;
