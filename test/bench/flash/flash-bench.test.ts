@@ -147,6 +147,7 @@ test('a case runs over real processes, and its figures are sound', async () => {
   const [measured] = results;
   expect(measured).toMatchObject({ case: 'tiny', client: 'twostep', boards: 2, rounds: 1, bytes: 16 * KIB });
   expect(measured!.elapsedMs).toBeGreaterThan(measured!.bound.totalMs);
-  expect(measured!.cpu.own).toBeGreaterThan(0);
+  // So small a job may take less than the channel that is taken off.
+  expect(measured!.cpu.own).toBeGreaterThanOrEqual(0);
   expect(measured!.cpu.channel).toBeGreaterThan(0);
 });
