@@ -8,7 +8,7 @@
  */
 import * as v from 'valibot';
 import { SLOT_NAMES, type RunningSlot, type SlotName } from '#formats/ota-slots.ts';
-import { type Candidate, CHOICES, type Choice, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type Candidate, CHOICES, type Choice, type UpdateState } from '#workflows/update-state.ts';
 import { type UpdateNotice } from '#workflows/update-notices.ts';
 
 /** What a station refuses or cannot do, as a stable code; the words are made in `messages`. */

@@ -1,6 +1,6 @@
 /** Texts for the run of a network update: where it stands, how it failed, what can be chosen, how it ended. */
 import { updateSlot } from '#formats/ota-slots.ts';
-import { UPDATE_TIMES } from '#workflows/run-update.ts';
+import { UPDATE_TIMES } from '#workflows/update-surroundings.ts';
 import {
   type Choice,
   type Failure,
@@ -10,7 +10,7 @@ import {
   targetOf,
   type Transfer,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 import { type Message } from './message.ts';
 import { countText } from './units.ts';
 

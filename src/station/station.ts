@@ -2,7 +2,7 @@
 import { type StationEvent } from '#api.ts';
 import { type Clock } from '#clock.ts';
 import { printable } from '#messages/printable.ts';
-import { type UpdateTimes } from '#workflows/run-update.ts';
+import { type UpdateTimes } from '#workflows/update-surroundings.ts';
 import { type FastifyInstance } from 'fastify';
 import { join } from 'node:path';
 import { type BoardFiles } from './board-files/board-files.ts';

@@ -1,5 +1,5 @@
 /** What becomes of a failure without asking anybody: a pure function of where the run stands. */
-import { type Choice, choicesOf, type UpdateState } from './two-step-ota.ts';
+import { type Choice, choicesOf, type UpdateState } from './update-state.ts';
 
 export interface FailurePolicy {
   /**

@@ -2,103 +2,11 @@
  * Carries out a two-step update: acts in each position of the state machine, feeds it with what happens, and writes every state down
  * before acting on it. All that touches the world is handed in, so that campaigns run it in modelled time against virtual boards.
  */
-import { type Clock, sleep } from '#clock.ts';
-import { addRange, type ByteRange, coveredBytes } from './byte-ranges.ts';
-import {
-  type Candidate,
-  nextStep,
-  type Outcome,
-  type Position,
-  type Transfer,
-  type UpdateEvent,
-  type UpdateState,
-} from './two-step-ota.ts';
-import { type RunningSlot } from '#formats/ota-slots.ts';
-
-/** What a run reads of the board's page. */
-export interface SeenPage {
-  readonly running?: RunningSlot;
-  /** Hex of what the page shows of the data. */
-  readonly shown?: string;
-}
-
-/** A file that boards can fetch under a name of its own. */
-export interface FileOffer {
-  /** What a board is told to download. */
-  readonly url: string;
-  /** Whether a board holds a connection on which it is being sent the file. */
-  readonly open: boolean;
-  /** Bytes that were sent, whether the board has them or not: something moves within a long range too. */
-  readonly sent?: number;
-  /** Nothing is served any more, open connections are broken. */
-  withdraw(): void;
-}
-
-export interface UpdateSurroundings {
-  readonly clock: Clock;
-  /** Resolves when it is kept for good. */
-  readonly journal: (event: UpdateEvent, state: UpdateState) => Promise<void>;
-  /** The page of the board at that address; `undefined` when it does not answer, or not with such a page. */
-  readonly readPage: (address: string, signal: AbortSignal) => Promise<SeenPage | undefined>;
-  /**
-   * Asks the board to download, once.
-   *
-   * @returns whether the board took it, or whether it may have got the request although it did not say so.
-   */
-  readonly startDownload: (
-    request: { address: string; url: string },
-    signal: AbortSignal,
-  ) => Promise<'taken' | 'not-delivered' | 'unknown'>;
-  /**
-   * Serves the file of a transfer under that name. `onServed` is told each range once the board has closed its connection behind it, or asked
-   * for more over it: ESP-IDF closes the last one after it has written everything, while what was only sent may still be on its way when the
-   * power fails.
-   */
-  readonly offer: (
-    request: { transfer: Transfer; file: string; address: string },
-    onServed: (range: ByteRange) => void,
-  ) => Promise<FileOffer>;
-  /** Boards on the network that could be the one that is looked for. */
-  readonly find: (state: UpdateState, signal: AbortSignal) => Promise<readonly Candidate[]>;
-  /** A name that nobody can guess and that was not used before. */
-  readonly newFileName: () => string;
-  readonly times?: Partial<UpdateTimes>;
-}
-
-/** Milliseconds. */
-export interface UpdateTimes {
-  /** Between two looks at the board's page. */
-  poll: number;
-  /** Before a transfer is tried again, nothing of the one before may be alive: longer than the board's own network timeouts. */
-  quiet: number;
-  /** For the board to be there when a transfer begins. */
-  preparing: number;
-  /** For the first request of the file. */
-  waiting: number;
-  /** Without a byte while the connection is open: the board may be erasing a whole slot. */
-  stalled: number;
-  /** Without a byte and without a connection. */
-  brokenOff: number;
-  /** For writing the rest, verifying, and for an app restarting and joining the network. */
-  arriving: number;
-  /** For finding the board again. */
-  searching: number;
-}
-
-/** Erasing 8 MB takes 20 s by the data sheet's typical figure and five times that by its worst. esp_http_client gives up after 5 s. */
-export const UPDATE_TIMES: UpdateTimes = {
-  poll: 2000,
-  quiet: 15_000,
-  preparing: 60_000,
-  waiting: 60_000,
-  stalled: 120_000,
-  brokenOff: 20_000,
-  arriving: 60_000,
-  searching: 180_000,
-};
-
-/** Least milliseconds between two notes of how far a download is. */
-const SERVED_EVERY = 1000;
+import { sleep } from '#clock.ts';
+import { OpenOffer } from './open-offer.ts';
+import { nextStep } from './two-step-ota.ts';
+import { type Outcome, type Position, type UpdateEvent, type UpdateState } from './update-state.ts';
+import { type SeenPage, UPDATE_TIMES, type UpdateSurroundings, type UpdateTimes } from './update-surroundings.ts';
 
 /** Milliseconds between two looks at a board while its user thinks. */
 const LOOK_AGAIN = 10_000;
@@ -356,53 +264,4 @@ function activityKey(position: Position): string {
   const attempt = 'attempt' in position ? `${position.transfer} ${position.attempt}` : '';
   const at = position.at === 'downloading' ? 'waiting' : position.at;
   return `${at} ${attempt}`;
-}
-
-/** An offered file and what of it was fetched; tells it at most once a second, and at once when it is whole. */
-class OpenOffer {
-  readonly file: string;
-  opened: FileOffer | undefined;
-  readonly #size: number;
-  #ranges: readonly ByteRange[];
-  readonly #clock: Clock;
-  readonly #tell: (ranges: readonly ByteRange[], signal: AbortSignal) => void;
-  readonly #withdrawn = new AbortController();
-  #toldAt = -Infinity;
-  #cancelLater: (() => void) | undefined;
-
-  constructor(
-    { file, size, served }: { file: string; size: number; served: readonly ByteRange[] },
-    clock: Clock,
-    tell: (ranges: readonly ByteRange[], signal: AbortSignal) => void,
-  ) {
-    this.file = file;
-    this.#size = size;
-    this.#ranges = served;
-    this.#clock = clock;
-    this.#tell = tell;
-  }
-
-  get bytes(): number {
-    return coveredBytes(this.#ranges);
-  }
-
-  served(range: ByteRange): void {
-    this.#ranges = addRange(this.#ranges, range);
-    const wait = this.#toldAt + SERVED_EVERY - this.#clock.now();
-    if (wait <= 0 || this.bytes >= this.#size) this.#tellNow();
-    else this.#cancelLater ??= this.#clock.after(wait, () => this.#tellNow());
-  }
-
-  withdraw(): void {
-    this.#withdrawn.abort();
-    this.#cancelLater?.();
-    this.opened?.withdraw();
-  }
-
-  #tellNow(): void {
-    this.#cancelLater?.();
-    this.#cancelLater = undefined;
-    this.#toldAt = this.#clock.now();
-    this.#tell(this.#ranges, this.#withdrawn.signal);
-  }
 }

@@ -1,6 +1,7 @@
 /**
  * The plan of a two-step update: everything is decided and checked here, before the board is asked for anything. Pure.
  */
+import { type BoardPage } from '#device/board-page.ts';
 import { toHex } from '#formats/bytes.ts';
 import { type Chip } from '#formats/chips.ts';
 import { appHazard, checkFits, DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
@@ -13,7 +14,7 @@ import { buildsFor, type Release, type ReleaseBuild } from '#formats/release/rel
 import { dataHeaderOf, packForFirmware } from '#formats/release/release-data.ts';
 import { type DataFile } from './app-and-data.ts';
 import { imageObjections } from './image-objections.ts';
-import { type RunFacts, type Transfer } from './two-step-ota.ts';
+import { type RunFacts, type Transfer } from './update-state.ts';
 import {
   type UpdateConsentCode,
   type UpdateNotice,
@@ -21,15 +22,6 @@ import {
   type UpdateObjectionCode,
   type UpdateWarningCode,
 } from './update-notices.ts';
-
-/** What the board's page says. */
-export interface SeenBoard {
-  running?: RunningSlot;
-  project?: string;
-  version?: string;
-  /** Hex of what it shows of its data. */
-  shown?: string;
-}
 
 /** What is known of a board besides, from its provisioning or from the user. */
 export interface KnownBoard {
@@ -57,7 +49,7 @@ export interface UpdateWish {
   data?: DataFile;
   address: string;
   /** What `GET /` gave: `silent` for no answer, `unknown` for another one. */
-  page: SeenBoard | 'silent' | 'unknown';
+  page: BoardPage | 'silent' | 'unknown';
   known: KnownBoard;
   oldData?: OldData;
   /** One of the steps alone. */
@@ -81,7 +73,7 @@ export interface UpdatePlan {
   facts?: RunFacts;
   files: Partial<Record<Transfer, UpdateFile>>;
   /** What the board says of itself now. */
-  seen?: SeenBoard;
+  seen?: BoardPage;
   /** What the new app calls itself. */
   next: { project?: string; version?: string };
   objections: UpdateNotice<UpdateObjectionCode>[];
@@ -282,7 +274,7 @@ class Planner {
     }
   }
 
-  #compare(build: ReleaseBuild, seen: SeenBoard, { data }: UpdatePlan['files']): void {
+  #compare(build: ReleaseBuild, seen: BoardPage, { data }: UpdatePlan['files']): void {
     const { description } = build.app.image;
     if (description && seen.project && description.projectName !== seen.project) {
       const values = { runs: seen.project, release: description.projectName };
@@ -293,7 +285,7 @@ class Planner {
     if (data && seen.shown !== undefined && shownOf(data.image) === seen.shown) this.#warn('data-look-alike', 'data');
   }
 
-  #facts(files: UpdatePlan['files'], from: RunningSlot, seen: SeenBoard | undefined): RunFacts {
+  #facts(files: UpdatePlan['files'], from: RunningSlot, seen: BoardPage | undefined): RunFacts {
     const sizes: Partial<Record<Transfer, number>> = {};
     for (const [transfer, file] of Object.entries(files)) sizes[transfer as Transfer] = file.image.length;
     return {

@@ -17,7 +17,8 @@ import { MemoryLan } from '#sim/network/memory-lan.ts';
 import { type NetworkFault } from '#sim/network/network-faults.ts';
 import { Wifi } from '#sim/network/wifi.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
-import { UpdateRun, type UpdateSurroundings } from '#workflows/run-update.ts';
+import { UpdateRun } from '#workflows/run-update.ts';
+import { type UpdateSurroundings } from '#workflows/update-surroundings.ts';
 import {
   type Candidate,
   initialState,
@@ -25,7 +26,7 @@ import {
   type Transfer,
   type UpdateEvent,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 import { shownOf } from '#workflows/update-plan.ts';
 import { memoryDial } from '../support/memory-dial.ts';
 import { MemoryFileServer } from '../support/memory-file-server.ts';

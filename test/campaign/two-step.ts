@@ -8,7 +8,7 @@ import { verifyImage } from '#formats/image-verify.ts';
 import { seededRandom } from '#sim/faults.ts';
 import { type FirmwareName } from '#sim/firmware/firmwares.ts';
 import { NETWORK_FAULT_KINDS, type NetworkFault, randomNetworkFault } from '#sim/network/network-faults.ts';
-import { choicesOf, type UpdateState } from '#workflows/two-step-ota.ts';
+import { choicesOf, type UpdateState } from '#workflows/update-state.ts';
 import { TwoStepWorld } from './two-step-world.ts';
 
 /** Beside those of the network: a supply that fails in a flash operation, a station that is killed, a board that is off, a user who stops. */

@@ -1,7 +1,7 @@
 /** The Update screen in a real Chromium, before a scripted station whose runs go by the real state machine. */
 import { type Locator, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { choicesOf } from '#workflows/two-step-ota.ts';
+import { choicesOf } from '#workflows/update-state.ts';
 import { updateNotice } from '#workflows/update-notices.ts';
 import { makeReleaseFiles } from '../support/releases.ts';
 import {

@@ -24,7 +24,7 @@ import {
   type Transfer,
   TRANSFERS,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 import { type UpdateNoticeCode } from '#workflows/update-notices.ts';
 
 const FACTS: RunFacts = {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoardView, type FoundBoard, type ProvisionedBoard } from '#api.ts';
-import { type SeenBoard } from '#workflows/update-plan.ts';
+import { type BoardPage } from '#device/board-page.ts';
 import { currentSlots } from '../../src/station/boards/current-slots.ts';
 import { isSameBoard } from '../../src/station/boards/same-mac.ts';
 import { type BoardRecord } from '../../src/station/store/board-store.ts';
@@ -136,10 +136,10 @@ describe('what the slots hold', () => {
     running: 'PA',
     holdings: PROVISIONED.slots,
   };
-  const seen = (page: SeenBoard): unknown =>
+  const seen = (page: BoardPage): unknown =>
     currentSlots(RECORD, page).slots.map(({ role, sha256, version }) => [role, sha256?.[0], version]);
 
-  test.each<{ what: string; page: SeenBoard; slots: unknown }>([
+  test.each<{ what: string; page: BoardPage; slots: unknown }>([
     {
       what: 'as it was written',
       page: { running: 'PA', project: 'voice_box', version: '1.0.0', shown: '6f' },

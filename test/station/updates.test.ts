@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoardView, type JournalLine, type ReleaseView, type StationInfo, type UpdateView } from '#api.ts';
-import { UPDATE_TIMES } from '#workflows/run-update.ts';
+import { UPDATE_TIMES } from '#workflows/update-surroundings.ts';
 import { type FakeBoard, FakeLan } from './support/fake-lan.ts';
 import { at, isEnded, StationRig } from './support/station-rig.ts';
 

@@ -8,15 +8,15 @@ import {
   type UpdateView,
 } from '#api.ts';
 import { updateSlot } from '#formats/ota-slots.ts';
+import { nextStep } from '#workflows/two-step-ota.ts';
 import {
   type Candidate,
   choicesOf,
   initialState,
-  nextStep,
   type RunFacts,
   type UpdateEvent,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 
 const MIB = 0x10_0000;
 const NOON = Date.UTC(2026, 4, 4, 12);

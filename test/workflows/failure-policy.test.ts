@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type FailurePolicy, policyChoice } from '#workflows/failure-policy.ts';
-import { type Failure, initialState, type RunFacts, type Transfer, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type Failure, initialState, type RunFacts, type Transfer, type UpdateState } from '#workflows/update-state.ts';
 
 const FACTS: RunFacts = {
   steps: ['app', 'data'],

@@ -3,7 +3,8 @@ import { sleep } from '#clock.ts';
 import { ModelClock } from '#model-clock.ts';
 import { type RunningSlot, updateSlot } from '#formats/ota-slots.ts';
 import { type ByteRange } from '#workflows/byte-ranges.ts';
-import { UPDATE_TIMES, UpdateRun, type UpdateSurroundings } from '#workflows/run-update.ts';
+import { UpdateRun } from '#workflows/run-update.ts';
+import { UPDATE_TIMES, type UpdateSurroundings } from '#workflows/update-surroundings.ts';
 import {
   type Candidate,
   initialState,
@@ -11,7 +12,7 @@ import {
   type Transfer,
   type UpdateEvent,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 
 const SIZES: Record<Transfer, number> = { app: 200_000, data: 300_000, restore: 250_000 };
 const SHOWN = { before: '6f6c64', data: '6e6577', restore: '6f6c64' };

@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { nextStep } from '#workflows/two-step-ota.ts';
 import {
   CHOICES,
   choicesOf,
   FAILURES,
   initialState,
-  nextStep,
   type Position,
   type RunFacts,
   runsFor,
   targetOf,
   type UpdateEvent,
   type UpdateState,
-} from '#workflows/two-step-ota.ts';
+} from '#workflows/update-state.ts';
 
 const FACTS: RunFacts = {
   steps: ['app', 'data'],

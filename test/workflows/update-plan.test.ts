@@ -3,14 +3,8 @@ import { CHIPS } from '#formats/chips.ts';
 import { packDataImage } from '#formats/data/data-image.ts';
 import { SEED_FIRMWARE } from '#formats/release/firmware-profile.ts';
 import { type Release } from '#formats/release/release.ts';
-import {
-  erasesOneTooMany,
-  type KnownBoard,
-  planUpdate,
-  type SeenBoard,
-  shownOf,
-  type UpdateWish,
-} from '#workflows/update-plan.ts';
+import { type BoardPage } from '#device/board-page.ts';
+import { erasesOneTooMany, type KnownBoard, planUpdate, shownOf, type UpdateWish } from '#workflows/update-plan.ts';
 import { makeRelease } from '../support/releases.ts';
 
 const SLOT = 0x10_0000;
@@ -27,7 +21,7 @@ const release = (shape: { appSize?: number; version?: string; project?: string }
   makeRelease({ chip: 'esp32s3', kind: 'idf', partitions, project: 'voice-box', version: '2.4.0', ...shape });
 
 const OLD = packDataImage(text('old voices'), { chip });
-const SEEN: SeenBoard = { running: 'PA', project: 'voice-box', version: '2.3.1', shown: shownOf(OLD) };
+const SEEN: BoardPage = { running: 'PA', project: 'voice-box', version: '2.3.1', shown: shownOf(OLD) };
 const KNOWN: KnownBoard = {
   mac: '7c:df:a1:00:11:3f',
   chip,

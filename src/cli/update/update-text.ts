@@ -11,7 +11,7 @@ import {
   updateNoticeMessage,
 } from '#messages/update-messages.ts';
 import { coveredBytes } from '#workflows/byte-ranges.ts';
-import { type Choice } from '#workflows/two-step-ota.ts';
+import { type Choice } from '#workflows/update-state.ts';
 
 /** Boards answer with whatever they like, and messages quote it. */
 const oneLine = ({ what, state, todo }: Message): string =>

@@ -2,8 +2,8 @@
 import { type BoardView, type FoundBoard, type ProvisionedBoard, type SlotView } from '#api.ts';
 import { chipByName } from '#formats/chips.ts';
 import { type RunningSlot } from '#formats/ota-slots.ts';
-import { type Candidate } from '#workflows/two-step-ota.ts';
-import { type SeenBoard } from '#workflows/update-plan.ts';
+import { type Candidate } from '#workflows/update-state.ts';
+import { type BoardPage } from '#device/board-http.ts';
 import { type StationEvents } from '../events.ts';
 import { type BoardNetwork } from '../network/board-network.ts';
 import { newId } from '../new-id.ts';
@@ -24,7 +24,7 @@ export interface BoardsOptions {
 }
 
 /** What a look at a board gave. */
-export type Page = SeenBoard | 'silent' | 'unknown';
+export type Page = BoardPage | 'silent' | 'unknown';
 
 /** A run of a board that is not over. */
 export interface BoardRun {
@@ -71,7 +71,7 @@ export class Boards {
   }
 
   /** What its page said at the last look. */
-  #pageOf(id: string): SeenBoard | undefined {
+  #pageOf(id: string): BoardPage | undefined {
     const look = this.#looks.get(id);
     return look && typeof look.page !== 'string' ? look.page : undefined;
   }

@@ -2,7 +2,7 @@
 import { type SlotView } from '#api.ts';
 import { fromHex, toHex } from '#formats/bytes.ts';
 import { type RunningSlot, SLOT_NAMES, type SlotName, updateSlot } from '#formats/ota-slots.ts';
-import { type SeenBoard } from '#workflows/update-plan.ts';
+import { type BoardPage } from '#device/board-http.ts';
 import { type BoardRecord } from '../store/board-store.ts';
 
 /** What an app has where data have their first bytes: the magic of its description (`esp_app_desc_t`), in flash order. */
@@ -15,7 +15,7 @@ export interface CurrentSlots {
 }
 
 /** What the page says outweighs what was written down: somebody else may have updated the board. */
-export function currentSlots({ running, holdings }: BoardRecord, page?: SeenBoard): CurrentSlots {
+export function currentSlots({ running, holdings }: BoardRecord, page?: BoardPage): CurrentSlots {
   const now = page?.running ?? running;
   const outdated = page !== undefined && isOutdated({ running, holdings }, page);
   if (now === undefined && holdings.length === 0) return { slots: [] };
@@ -30,7 +30,7 @@ export function currentSlots({ running, holdings }: BoardRecord, page?: SeenBoar
   return { ...(now !== undefined && { running: now }), slots };
 }
 
-function isOutdated({ running, holdings }: Pick<BoardRecord, 'running' | 'holdings'>, page: SeenBoard): boolean {
+function isOutdated({ running, holdings }: Pick<BoardRecord, 'running' | 'holdings'>, page: BoardPage): boolean {
   if (page.running === undefined) return false;
   if (running !== page.running) return true;
   const app = holdings.find(({ slot }) => slot === running);
@@ -39,14 +39,14 @@ function isOutdated({ running, holdings }: Pick<BoardRecord, 'running' | 'holdin
   return differs(app?.project, page.project) || differs(app?.version, page.version);
 }
 
-const withApp = (known: SlotView, { project, version }: SeenBoard): SlotView => ({
+const withApp = (known: SlotView, { project, version }: BoardPage): SlotView => ({
   ...known,
   role: 'app',
   ...(project !== undefined && { project }),
   ...(version !== undefined && { version }),
 });
 
-function withShown(known: SlotView, { shown }: SeenBoard): SlotView {
+function withShown(known: SlotView, { shown }: BoardPage): SlotView {
   if (shown === undefined) return known;
   const blank = /^(ff)*$/.test(shown);
   const seenRole = shown.startsWith(APP_START) ? 'app' : blank ? 'unknown' : 'data';

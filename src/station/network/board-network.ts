@@ -10,8 +10,8 @@ import {
   startBoardDownload,
 } from '#device/board-http.ts';
 import { SEED_FIRMWARE } from '#formats/release/firmware-profile.ts';
-import { type Candidate } from '#workflows/two-step-ota.ts';
-import { type SeenBoard } from '#workflows/update-plan.ts';
+import { type Candidate } from '#workflows/update-state.ts';
+import { type BoardPage } from '#device/board-http.ts';
 import { dialTcp } from './dial.ts';
 import { findBoard, type WantedBoard, withMacs } from './find-board.ts';
 import { browseMdns } from './mdns.ts';
@@ -26,7 +26,7 @@ import { lookAtAll, scannedAddresses } from './subnet-scan.ts';
  */
 export interface BoardNetwork {
   /** The board's page: `silent` when nothing answers, `unknown` when it is no such page. */
-  readPage(address: string, signal?: AbortSignal): Promise<SeenBoard | 'silent' | 'unknown'>;
+  readPage(address: string, signal?: AbortSignal): Promise<BoardPage | 'silent' | 'unknown'>;
   /** Asks a board to download, once. `headerLimit`: most bytes of all headers of the request. */
   startDownload(
     request: { address: string; url: string; headerLimit?: number },
@@ -82,7 +82,7 @@ class StationNetwork implements BoardNetwork {
     };
   }
 
-  async readPage(address: string, signal?: AbortSignal): Promise<SeenBoard | 'silent' | 'unknown'> {
+  async readPage(address: string, signal?: AbortSignal): Promise<BoardPage | 'silent' | 'unknown'> {
     return readBoardPage(checked(address), this.#http(signal));
   }
 

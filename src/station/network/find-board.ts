@@ -3,7 +3,7 @@
  * network. Boards are told apart by their MACs; where those are not known, by their page, and then it is for the user to say which it is.
  */
 import { netAddressText, parseNetAddress } from '#device/board-http.ts';
-import { type Candidate } from '#workflows/two-step-ota.ts';
+import { type Candidate } from '#workflows/update-state.ts';
 import { type Neighbour } from './neighbours.ts';
 import { lookAtAll } from './subnet-scan.ts';
 

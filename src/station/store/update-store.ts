@@ -3,7 +3,7 @@ import { type JournalLine, type SlotView } from '#api.ts';
 import { type SlotName } from '#formats/ota-slots.ts';
 import { type CampaignRules } from '#workflows/update-campaign.ts';
 import { type FailurePolicy } from '#workflows/failure-policy.ts';
-import { type Transfer, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type Transfer, type UpdateState } from '#workflows/update-state.ts';
 import { type Database, type Row } from './database.ts';
 
 /** A file that a board may be told to download. */

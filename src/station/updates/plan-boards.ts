@@ -1,6 +1,6 @@
 /** The plans of several boards, and what is told of them. */
 import { type BoardView, type PlanRequest, type PlanView, type ReleaseView } from '#api.ts';
-import { initialState } from '#workflows/two-step-ota.ts';
+import { initialState } from '#workflows/update-state.ts';
 import { type ReleaseLibrary } from '../releases/release-library.ts';
 import { mapLimited } from '../turns.ts';
 import { contentsAfter, slotViews } from './slot-views.ts';

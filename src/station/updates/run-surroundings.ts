@@ -1,8 +1,8 @@
 /** What a run of the station acts on: its journal, the network of the board, and the files that the board fetches. */
 import { type Clock } from '#clock.ts';
-import { type SeenPage, type UpdateSurroundings, type UpdateTimes } from '#workflows/run-update.ts';
-import { type Candidate, type Transfer } from '#workflows/two-step-ota.ts';
-import { type SeenBoard } from '#workflows/update-plan.ts';
+import { type SeenPage, type UpdateSurroundings, type UpdateTimes } from '#workflows/update-surroundings.ts';
+import { type Candidate, type Transfer } from '#workflows/update-state.ts';
+import { type BoardPage } from '#device/board-http.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type Boards } from '../boards/boards.ts';
 import { isSameBoard } from '../boards/same-mac.ts';
@@ -96,7 +96,7 @@ async function find(lastAddress: string, { record, options, signal }: Looking): 
 }
 
 /** Where no MAC can be seen, a board of another product at the address shows at least by what its app calls itself. */
-const isOfRun = ({ project }: Pick<SeenBoard, 'project'>, { project: old, app }: Carried): boolean =>
+const isOfRun = ({ project }: Pick<BoardPage, 'project'>, { project: old, app }: Carried): boolean =>
   project === undefined || old === undefined || project === old || project === app?.project;
 
 /** Of the firmware that runs while that is downloaded; of a firmware that nobody knows none. */

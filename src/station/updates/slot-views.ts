@@ -1,7 +1,7 @@
 /** What the slots of a board hold in the course of a run, for people. Pure. */
 import { type SlotView } from '#api.ts';
 import { type RunningSlot, SLOT_NAMES, type SlotName } from '#formats/ota-slots.ts';
-import { type RunFacts, type SlotContent, targetOf, type UpdateState } from '#workflows/two-step-ota.ts';
+import { type RunFacts, type SlotContent, targetOf, type UpdateState } from '#workflows/update-state.ts';
 import { type Carried } from '../store/update-store.ts';
 
 type Contents = UpdateState['slots'];

@@ -1,6 +1,6 @@
 /** What is written down when an update begins. */
 import { type ReleaseView, type StartRequest } from '#api.ts';
-import { initialState } from '#workflows/two-step-ota.ts';
+import { initialState } from '#workflows/update-state.ts';
 import { type InferOutput } from 'valibot';
 import { newId } from '../new-id.ts';
 import { Refusal } from '../refusal.ts';

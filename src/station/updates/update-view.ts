@@ -2,7 +2,7 @@
 import { type JournalLine, type UpdateView } from '#api.ts';
 import { coveredBytes } from '#workflows/byte-ranges.ts';
 import { type MemberStatus } from '#workflows/update-campaign.ts';
-import { choicesOf, type Position, type UpdateEvent } from '#workflows/two-step-ota.ts';
+import { choicesOf, type Position, type UpdateEvent } from '#workflows/update-state.ts';
 import { type UpdateRecord } from '../store/update-store.ts';
 import { slotViews } from './slot-views.ts';
 

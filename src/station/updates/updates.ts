@@ -2,8 +2,10 @@
 import { type DecisionRequest, type JournalLine, type PlanRequest, type PlanView, type UpdateView } from '#api.ts';
 import { type Clock, sleep, withLimit } from '#clock.ts';
 import { policyChoice } from '#workflows/failure-policy.ts';
-import { UpdateRun, type UpdateTimes } from '#workflows/run-update.ts';
-import { choicesOf, nextStep, type UpdateEvent, type UpdateState } from '#workflows/two-step-ota.ts';
+import { UpdateRun } from '#workflows/run-update.ts';
+import { type UpdateTimes } from '#workflows/update-surroundings.ts';
+import { nextStep } from '#workflows/two-step-ota.ts';
+import { choicesOf, type UpdateEvent, type UpdateState } from '#workflows/update-state.ts';
 import { campaignStep } from '#workflows/update-campaign.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type BoardRun, type Boards } from '../boards/boards.ts';

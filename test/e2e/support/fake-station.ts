@@ -14,7 +14,8 @@ import {
   type StationInfo,
   type UpdateView,
 } from '#api.ts';
-import { choicesOf, type Choice, nextStep, type UpdateEvent } from '#workflows/two-step-ota.ts';
+import { nextStep } from '#workflows/two-step-ota.ts';
+import { choicesOf, type Choice, type UpdateEvent } from '#workflows/update-state.ts';
 import {
   PATHS,
   sampleBoard,

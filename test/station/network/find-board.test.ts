@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Candidate } from '#workflows/two-step-ota.ts';
+import { type Candidate } from '#workflows/update-state.ts';
 import { findBoard, type FindSurroundings } from '../../../src/station/network/find-board.ts';
 import { type Neighbour } from '../../../src/station/network/neighbours.ts';
 import { lookAtAll } from '../../../src/station/network/subnet-scan.ts';

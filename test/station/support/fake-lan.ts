@@ -5,8 +5,9 @@ import { isDataImage } from '#formats/data/data-image.ts';
 import { type RunningSlot, updateSlot } from '#formats/ota-slots.ts';
 import { readFile } from 'node:fs/promises';
 import { type ByteRange } from '#workflows/byte-ranges.ts';
-import { type Candidate } from '#workflows/two-step-ota.ts';
-import { type SeenBoard, shownOf } from '#workflows/update-plan.ts';
+import { type Candidate } from '#workflows/update-state.ts';
+import { type BoardPage } from '#device/board-page.ts';
+import { shownOf } from '#workflows/update-plan.ts';
 import { type BoardFiles, type OfferedFile, type OfferHandle } from '../../../src/station/board-files/board-files.ts';
 import { type BoardNetwork } from '../../../src/station/network/board-network.ts';
 
@@ -27,7 +28,7 @@ export class FakeBoard {
   /** What the app that it downloads calls itself. */
   nextVersion = '2.0.0';
 
-  get page(): SeenBoard {
+  get page(): BoardPage {
     const { running, project, version, shown } = this;
     return { running, project, version, shown };
   }
@@ -67,7 +68,7 @@ export class FakeLan implements BoardNetwork, BoardFiles {
 
   // --- The network ---
 
-  async readPage(address: string): Promise<SeenBoard | 'silent'> {
+  async readPage(address: string): Promise<BoardPage | 'silent'> {
     const board = this.boards.get(address);
     return board?.reachable ? board.page : 'silent';
   }

@@ -3,7 +3,7 @@ import { systemClock } from '#clock.ts';
 import { createBoardFiles } from '../../../src/station/board-files/board-files.ts';
 import { createBoardNetwork } from '../../../src/station/network/board-network.ts';
 import { createStation } from '../../../src/station/station.ts';
-import { type UpdateTimes } from '#workflows/run-update.ts';
+import { type UpdateTimes } from '#workflows/update-surroundings.ts';
 
 export interface RealStation {
   /** `http://127.0.0.1:PORT/`. */

@@ -3,7 +3,7 @@ import { type ReleaseView, type UpdateView } from '#api.ts';
 import { type SlotName } from '#formats/ota-slots.ts';
 import { slotContentText } from '#messages/update-messages.ts';
 import { coveredBytes } from '#workflows/byte-ranges.ts';
-import { initialState, type SlotContent, targetOf, type Transfer } from '#workflows/two-step-ota.ts';
+import { initialState, type SlotContent, targetOf, type Transfer } from '#workflows/update-state.ts';
 import {
   type Build,
   buildFor,

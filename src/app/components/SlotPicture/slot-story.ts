@@ -1,7 +1,7 @@
 /** What the two slots of a board hold: now, between the steps of an update, and afterwards. Pure; of a run in run-story.ts. */
 import { type PlanView, type ReleaseView, type SlotView } from '#api.ts';
 import { type RunningSlot, type SlotName, updateSlot } from '#formats/ota-slots.ts';
-import { type RunFacts, targetOf, type Transfer } from '#workflows/two-step-ota.ts';
+import { type RunFacts, targetOf, type Transfer } from '#workflows/update-state.ts';
 
 export interface SlotBox {
   slot: SlotName;

@@ -2,7 +2,7 @@
 import { type UpdateView } from '#api.ts';
 import { bytesText } from '#messages/units.ts';
 import { positionText } from '#messages/update-messages.ts';
-import { type Position, type SlotContent, targetOf, type Transfer } from '#workflows/two-step-ota.ts';
+import { type Position, type SlotContent, targetOf, type Transfer } from '#workflows/update-state.ts';
 import { type Phase } from '../../components/phase.ts';
 import { transferBytes } from '../../state/updates/run-progress.ts';
 

@@ -1,7 +1,7 @@
 /** How far a run is, from what the station tells of it. Pure. */
 import { type ReleaseView, type UpdateView } from '#api.ts';
 import { coveredBytes } from '#workflows/byte-ranges.ts';
-import { type Position, type Transfer } from '#workflows/two-step-ota.ts';
+import { type Position, type Transfer } from '#workflows/update-state.ts';
 
 export interface RunBytes {
   done: number;
