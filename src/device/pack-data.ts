@@ -25,8 +25,11 @@ export async function packData(
   return { length: data.length, body: compressed ? packed : data, compressed };
 }
 
-/** A `Response` would gather the pieces as well, but Node takes 20 ms to load it, and all waits for that. */
-async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+/**
+ * The bytes as a zlib stream, made outside of the thread. A `Response` would gather the pieces as well, but Node takes 20 ms to load it, and all
+ * waits for that.
+ */
+export async function deflate(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
   const reader = new Blob([data]).stream().pipeThrough(new CompressionStream('deflate')).getReader();
   const pieces: Uint8Array[] = [];
   for (let next = await reader.read(); !next.done; next = await reader.read()) pieces.push(next.value);

@@ -1,4 +1,5 @@
 /** Twostep's own device layer. */
+import { deflate } from '#device/pack-data.ts';
 import { systemClock } from '#clock.ts';
 import { Bootloader, type ConnectOptions } from '#device/bootloader.ts';
 import { readBoardState } from '#workflows/board-state.ts';
@@ -44,6 +45,5 @@ export const client: Client = {
     };
   },
 
-  compress: (data) =>
-    new Response(new Blob([data]).stream().pipeThrough(new CompressionStream('deflate'))).arrayBuffer(),
+  compress: deflate,
 };
