@@ -1,8 +1,8 @@
 /** `twostep serve`: the station, with its page, for this computer and others. */
 import { defaultDataFolder } from '#station/data-folder.ts';
 import { insecureOriginPolicy, POLICY_PLACES } from '#station/policy.ts';
-import { BOARDS_PORT, type RunningStation, startHere, type StartOptions } from '#station/start.ts';
-import { StartError } from '#station/start-error.ts';
+import { BOARDS_PORT } from '#station/boards-port.ts';
+import type { StartOptions } from '#station/start.ts';
 import { type Command, Option } from 'commander';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { type CommandContext } from './context.ts';
 import { parseBoardsListen } from './boards-listen.ts';
 import { InputError } from './input-error.ts';
 import { parseTcpAddress } from './ports/port-name.ts';
+import { startStation } from './start-station.ts';
 import { VERSION } from './version.ts';
 
 interface ServeOptions {
@@ -34,7 +35,7 @@ const PAGE_FOLDER = fileURLToPath(new URL('../../dist/page', import.meta.url));
 async function serveCommand(options: ServeOptions, context: CommandContext): Promise<void> {
   const { output, signal } = context;
   if (options.policy !== undefined) return showPolicy(options.policy, context);
-  const station = await startedStation(startOptions(options, context));
+  const station = await startStation(startOptions(options, context));
   try {
     const { url, pairingCode } = station;
     output.say('serving', { url }, `Twostep is at ${url}`);
@@ -44,16 +45,6 @@ async function serveCommand(options: ServeOptions, context: CommandContext): Pro
     if (!signal.aborted) await once(signal, 'abort');
   } finally {
     await station.close();
-  }
-}
-
-/** @throws {InputError} */
-async function startedStation(options: StartOptions): Promise<RunningStation> {
-  try {
-    return await startHere(options);
-  } catch (error) {
-    if (!(error instanceof StartError)) throw error;
-    throw new InputError(error.code, error.message, error.todo === undefined ? {} : { todo: error.todo });
   }
 }
 

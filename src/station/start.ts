@@ -6,6 +6,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
+import { BOARDS_PORT } from './boards-port.ts';
 import { type BoardFiles, createBoardFiles } from './board-files/board-files.ts';
 import { type TlsFiles } from './http-server.ts';
 import { type BoardNetwork, createBoardNetwork } from './network/board-network.ts';
@@ -41,9 +42,6 @@ export interface Lan {
   network: BoardNetwork;
   files: BoardFiles;
 }
-
-/** The port from which boards download, which stays the same so that they go on after a restart. */
-export const BOARDS_PORT = 4601;
 
 /** A station in the networks that this computer is in. @throws {StartError} as `startStation`. */
 export function startHere(options: StartOptions): Promise<RunningStation> {

@@ -1,13 +1,11 @@
 /** The station of an update: the one that the user names, or one of the command's own for the time of the run. */
-import { startHere } from '#station/start.ts';
-import { StartError } from '#station/start-error.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { cacheFolder } from '../baud-memory.ts';
 import { type CommandContext } from '../context.ts';
-import { InputError } from '../input-error.ts';
 import { parseBoardsListen } from '../boards-listen.ts';
+import { startStation } from '../start-station.ts';
 import { StationClient } from '../station-client.ts';
 import { VERSION } from '../version.ts';
 import { lockOwnStation } from './own-station-lock.ts';
@@ -49,7 +47,7 @@ async function ownStation({ boardsListen }: UpdateOptions, context: CommandConte
     await rm(data, { recursive: true, force: true });
   };
   try {
-    const station = await startHere({
+    const station = await startStation({
       host: '127.0.0.1',
       port: 0,
       data,
@@ -69,7 +67,6 @@ async function ownStation({ boardsListen }: UpdateOptions, context: CommandConte
     }
   } catch (error) {
     await removeData();
-    if (!(error instanceof StartError)) throw error;
-    throw new InputError(error.code, error.message, error.todo === undefined ? {} : { todo: error.todo });
+    throw error;
   }
 }
