@@ -31,3 +31,6 @@ const trim = (value: number): string =>
 /** `1 setting`, `12 settings`; `many` where the plural is another word. */
 export const countText = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`;
+
+/** The text as it begins a sentence. */
+export const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

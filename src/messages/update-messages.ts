@@ -12,12 +12,15 @@ import {
   type UpdateState,
 } from '#workflows/update-state.ts';
 import { type Message } from './message.ts';
-import { countText } from './units.ts';
+import { countText, sentence } from './units.ts';
 
 export { stationErrorMessage } from './station-messages.ts';
 export { updateNoticeMessage } from './update-notice-messages.ts';
 
 const FILES: Readonly<Record<Transfer, string>> = { app: 'the new app', data: 'the new data', restore: 'the old data' };
+
+/** What the run sends while the old app runs: what the way back replaces. */
+const firstFile = ({ facts }: UpdateState): string => FILES[facts.steps[0] ?? 'app'];
 
 const seconds = (ms: number): string => (ms < 60_000 ? `${ms / 1000} seconds` : countText(ms / 60_000, 'minute'));
 
@@ -118,7 +121,7 @@ export function choiceText(choice: Choice, state: UpdateState): ChoiceText {
       return {
         title: 'Put the old data back',
         what: `Waits ${QUIET} for the board to end what it is doing, then has its old app download the old data into ${dataSlot(state)}.`,
-        risk: 'What has arrived of the new app is overwritten. If this fails too, the board still runs its old app, and you decide again.',
+        risk: `What has arrived of ${firstFile(state)} is overwritten. If this fails too, the board still runs its old app, and you decide again.`,
       };
     case 'look':
       return {
@@ -175,9 +178,9 @@ export function outcomeMessage(outcome: Outcome, state: UpdateState): Message {
       return completeMessage(state);
     case 'restored':
       return {
-        what: 'The new app did not arrive, and the old data were put back.',
+        what: `${sentence(firstFile(state))} did not arrive, and the old data were put back.`,
         state: 'The board runs its old app with its old data, as before.',
-        todo: 'Find out why the new app was not taken, then update again.',
+        todo: `Find out why the board did not take ${firstFile(state)}, then update again.`,
       };
     case 'left':
       return {
@@ -198,7 +201,7 @@ function completeMessage({ facts }: UpdateState): Message {
   const app = steps.includes('app') && `the board runs the new app from ${targetOf(facts, 'app')}`;
   const data = steps.includes('data') && `${targetOf(facts, 'data')} holds the new data`;
   const said = [app, data].filter((part) => part !== false).join(', and ');
-  const what = said === '' ? 'There was nothing to do.' : `${said.charAt(0).toUpperCase()}${said.slice(1)}.`;
+  const what = said === '' ? 'There was nothing to do.' : `${sentence(said)}.`;
   // A new app lies where the data were: what the board shows after it tells in any case that data were written.
   if (!app && data && shown.data !== undefined && shown.data === shown.before) {
     return {

@@ -89,8 +89,11 @@ export const UPDATE_NOTICES: Record<UpdateNoticeCode, (values: Values) => Messag
     what: 'What the firmware that runs can do is not known. It is taken for that of the two-step demo.',
   }),
   note: WARNINGS.note,
-  'no-way-back': () => ({
-    what: 'The data that the board has now are not at hand. If the new app does not arrive, they cannot be put back, and the old app runs without data.',
+  'no-way-back': ({ t }) => ({
+    what:
+      t('step') === 'data'
+        ? 'The data that the board has now are not at hand. If the new ones do not arrive, they cannot be put back, and the app runs without data.'
+        : 'The data that the board has now are not at hand. If the new app does not arrive, they cannot be put back, and the old app runs without data.',
     todo: 'Add the release that they come from, or say yes to going on without a way back.',
   }),
   'other-project': ({ t }) => ({

@@ -271,7 +271,7 @@ function fromDeciding(state: UpdateState, position: At<'deciding'>, event: Updat
   switch (event.choice) {
     case 'retry': {
       // A board that runs the new app needs its data, not the old ones; one look at it starts that.
-      const forward = transfer === 'restore' && position.failure === 'other-slot';
+      const forward = transfer === 'restore' && position.failure === 'other-slot' && state.facts.steps.includes('app');
       return moved(state, { at: 'preparing', transfer: forward ? 'app' : transfer, attempt: attempt + 1 });
     }
     case 'restore':

@@ -186,7 +186,7 @@ class Planner {
     }
     if (!known.firmwareProfile) this.#warn('running-firmware-unknown', 'board');
     this.#checkUrl(known.firmwareProfile ?? SEED_FIRMWARE);
-    if (only !== 'data') this.#wayBack(files, oldData);
+    this.#wayBack(files, oldData);
     return files;
   }
 
@@ -270,7 +270,7 @@ class Planner {
     if (oldData && (shown === undefined || shownOf(oldData.image) === shown)) {
       files.restore = { name: oldData.name, image: oldData.image };
     } else if (shown === undefined || !/^(ff)*$/.test(shown)) {
-      this.#consents.push(updateNotice('no-way-back', 'way-back'));
+      this.#consents.push(updateNotice('no-way-back', 'way-back', { step: this.#wish.only ?? 'app' }));
     }
   }
 

@@ -275,6 +275,17 @@ test('a run that is stopped while it asks may have been heard', () => {
   expect(short(nextStep(nextStep(stopped, decided('retry')), prepared('PB')))).toBe('preparing data');
 });
 
+test('data alone have a way back: the app that asks for them runs all the time', () => {
+  const facts = { steps: ['data'] } as const;
+  const failed = at({ at: 'deciding', failure: 'broken-off', ...offer('data') }, facts);
+  expect(choicesOf(failed)).toEqual(['retry', 'restore', 'leave']);
+  const back = nextStep(nextStep(failed, decided('restore')), prepared('PA'));
+  expect(short(back)).toBe('asking restore');
+  // There is no app to go forward with.
+  const other = at({ at: 'deciding', failure: 'other-slot', ...offer('restore') }, facts);
+  expect(short(nextStep(other, decided('retry')))).toBe('preparing restore');
+});
+
 test('without old data at hand there is no way back to choose', () => {
   const sizes = { app: 1000, data: 2000 };
   expect(choicesOf(at({ at: 'deciding', failure: 'broken-off', ...offer('app') }, { sizes }))).toEqual([

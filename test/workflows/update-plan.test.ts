@@ -151,6 +151,13 @@ describe('what has to be agreed to', () => {
     expect(plan.files.restore).toBeUndefined();
   });
 
+  test('old data are at stake where data go alone as well', () => {
+    expect(codes({ only: 'data', oldData: undefined }).consents).toEqual(['no-way-back']);
+    const plan = planUpdate(wish({ only: 'data' }));
+    expect(plan.consents).toEqual([]);
+    expect(plan.facts).toMatchObject({ steps: ['data'], sizes: { restore: OLD.length } });
+  });
+
   test('nothing is lost where the data slot is blank', () => {
     expect(codes({ oldData: undefined, page: { ...SEEN, shown: 'ff'.repeat(10) } }).consents).toEqual([]);
   });

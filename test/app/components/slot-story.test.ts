@@ -152,6 +152,16 @@ describe('a run', () => {
     expect(contentText(run('restore downloading').scenes[1]!.slots[1])).toMatch(/voices 17$/);
   });
 
+  test('data alone that are put back come after the new data, not after an app', () => {
+    const facts = sampleFacts({ steps: ['data'] });
+    const story = drawn(storyOfUpdate(sampleUpdate(stateAfter(PATHS['restore downloading']!, facts)), undefined));
+    expect(story).toEqual([
+      'Failed: PA app kept runs, PB data part',
+      'Now: PA app kept runs, PB data writing',
+      '- restore into PB running',
+    ]);
+  });
+
   test('the app alone is one step', () => {
     const facts = sampleFacts({ steps: ['app'] });
     const story = storyOfUpdate(sampleUpdate(stateAfter(PATHS['downloading']!, facts)), undefined);

@@ -29,7 +29,7 @@ export function storyOfUpdate(update: UpdateView, release: ReleaseView | undefin
     const when = index < live ? 'past' : index === live ? 'now' : 'coming';
     const contents = when === 'now' ? slots : expected(update, moving, index);
     const boxes = pair((slot) => contentBox(update, { slot, contents, isLive: when === 'now', build }));
-    return { title: titleOf(index, when, moving), when, slots: boxes };
+    return { title: titleOf(index, when, { moving, isAlone: facts.steps.length === 1 }), when, slots: boxes };
   });
   return { scenes, steps: moving.slice(0, count).map((transfer, index) => stepOf(update, transfer, index)) };
 }
@@ -55,16 +55,24 @@ const CHANGED: Readonly<Record<Transfer, readonly SlotContent[]>> = {
 };
 const WHOLE = { app: 'new-app', data: 'new-data', restore: 'old-data' } as const;
 
-function titleOf(index: number, when: SlotScene['when'], [first]: readonly Transfer[]): string {
+interface Moving {
+  moving: readonly Transfer[];
+  /** The run has one step, which needs no number. */
+  isAlone: boolean;
+}
+
+function titleOf(index: number, when: SlotScene['when'], { moving: [first], isAlone }: Moving): string {
   if (when === 'now') return 'Now';
-  if (first === 'restore') return index === 0 ? 'Step 1 failed' : 'Put back';
+  if (first === 'restore') return index === 0 ? (isAlone ? 'Failed' : 'Step 1 failed') : 'Put back';
   return index === 0 ? 'Before' : `After step ${index}`;
 }
 
 /** What the slots hold when so many of these transfers went well. The way back begins where step 1 has failed. */
 function expected({ state: { facts, address } }: UpdateView, moving: readonly Transfer[], count: number): Contents {
   const contents = { ...initialState(facts, address).slots };
-  if (moving[0] === 'restore') contents[targetOf(facts, 'app')] = 'part-of-app';
+  const [first] = facts.steps;
+  if (moving[0] === 'restore' && first)
+    contents[targetOf(facts, first)] = first === 'app' ? 'part-of-app' : 'part-of-data';
   for (const transfer of moving.slice(0, count)) contents[targetOf(facts, transfer)] = WHOLE[transfer];
   return contents;
 }

@@ -1,4 +1,5 @@
 /** The catalogue's texts name options of the command line; here the same things have names of fields. */
+import { sentence } from '#messages/units.ts';
 import { type ErrorMessage, errorMessage } from '#messages/error-message.ts';
 import { type Message } from '#messages/message.ts';
 import { noticeMessage } from '#messages/plan-messages.ts';
@@ -35,8 +36,6 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/with the command that led to it/g, 'with what led to it'],
   [/See the README for the chips that are supported\./g, 'ESP32, S2, S3, C2, C3, C5, C6, C61, H2 and P4 are.'],
 ];
-
-const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A text of the catalogue in the words of the page. */
 export const pageText = (text: string): string =>

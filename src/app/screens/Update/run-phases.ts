@@ -1,6 +1,6 @@
 /** The run in its phases, by name. */
 import { type UpdateView } from '#api.ts';
-import { bytesText } from '#messages/units.ts';
+import { bytesText, sentence } from '#messages/units.ts';
 import { positionText } from '#messages/update-messages.ts';
 import { type Position, type SlotContent, targetOf, type Transfer } from '#workflows/update-state.ts';
 import { type Phase } from '../../components/phase.ts';
@@ -20,7 +20,7 @@ function transfersOf({ state: { facts, position } }: UpdateView): readonly Trans
     position.at === 'ended'
       ? position.outcome === 'restored'
       : 'transfer' in position && position.transfer === 'restore';
-  return goesBack ? ['app', 'restore'] : facts.steps;
+  return goesBack ? [...facts.steps.slice(0, 1), 'restore'] : facts.steps;
 }
 
 function partsOf(update: UpdateView, transfer: Transfer): Phase[] {
@@ -55,8 +55,6 @@ function partsOf(update: UpdateView, transfer: Transfer): Phase[] {
     return { id: `${transfer}-${part}`, title, state, ...(isCurrent && { detail: detailOf(update, part) }) };
   });
 }
-
-const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** The part in which the transfer is, if it is under way. */
 function currentPart(position: Position, transfer: Transfer, update: UpdateView): Part | undefined {

@@ -7,10 +7,11 @@ import { type UpdateView } from '#api.ts';
 import { describe, expect, test } from 'vitest';
 import {
   APP_SIZE,
-  confirmingState,
   DATA_SIZE,
   OLD_DATA_SIZE,
   PATHS,
+  confirmingState,
+  sampleFacts,
   sampleUpdate,
   stateAfter,
 } from '../../../support/update-samples.ts';
@@ -91,6 +92,17 @@ describe('phases', () => {
     ['cancelled', 'skipped skipped skipped skipped'],
   ])('%s: %s', (path, expected) => {
     expect(states(path)).toBe(expected);
+  });
+
+  test('the way back of data alone stands behind the data', () => {
+    const state = stateAfter(PATHS['restore downloading']!, sampleFacts({ steps: ['data'] }));
+    const phases = phasesOf(sampleUpdate(state)).map(({ id, state: of }) => `${id} ${of}`);
+    expect(phases).toEqual([
+      'data-download failed',
+      'data-arrive skipped',
+      'restore-download running',
+      'restore-arrive waiting',
+    ]);
   });
 
   test('with rollback the new app has one more: it confirms itself', () => {
