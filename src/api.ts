@@ -8,7 +8,14 @@
  */
 import * as v from 'valibot';
 import { SLOT_NAMES, type RunningSlot, type SlotName } from '#formats/ota-slots.ts';
-import { type Candidate, CHOICES, type Choice, type UpdateState } from '#workflows/update-state.ts';
+import {
+  type Candidate,
+  CHOICES,
+  type Choice,
+  FAILURES,
+  TRANSFERS,
+  type UpdateState,
+} from '#workflows/update-state.ts';
 import { type UpdateNotice } from '#workflows/update-notices.ts';
 
 /** What a station refuses or cannot do, as a stable code; the words are made in `messages`. */
@@ -258,7 +265,15 @@ export interface UpdateView {
 
 /** `POST /api/updates/:id/decision` → UpdateView. */
 export const DecisionRequest = v.union([
-  v.strictObject({ choice: v.picklist(CHOICES) }),
+  v.strictObject({
+    choice: v.picklist(CHOICES),
+    /** The failure that it answers: what was shown when it was made. By now it may be another one. */
+    after: v.strictObject({
+      transfer: v.picklist(TRANSFERS),
+      attempt: count(1, 1_000_000),
+      failure: v.picklist(FAILURES),
+    }),
+  }),
   /** Which of the candidates it is. */
   v.strictObject({ picked: BoardAddress }),
 ]);

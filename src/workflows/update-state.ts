@@ -70,6 +70,11 @@ export interface Attempt {
   readonly attempt: number;
 }
 
+/** The failure that a decision answers. */
+export interface FailedAttempt extends Attempt {
+  readonly failure: Failure;
+}
+
 /** The transfer is under way and its file is offered under a name of its own. */
 export interface Offer extends Attempt {
   /** Name under which the file is served: new for each attempt. */
@@ -106,7 +111,7 @@ export type Position =
   | ({ readonly at: 'picking'; readonly candidates: readonly Candidate[] } & Offer)
   /** The new app runs, on trial. */
   | ({ readonly at: 'confirming' } & Offer)
-  | ({ readonly at: 'deciding'; readonly failure: Failure } & Offer)
+  | ({ readonly at: 'deciding' } & FailedAttempt & Offer)
   | { readonly at: 'ended'; readonly outcome: Outcome };
 
 export interface UpdateState {
@@ -156,6 +161,13 @@ export const runsFor = ({ steps, from }: RunFacts, transfer: Transfer): RunningS
 
 /** The slot that a transfer writes to. */
 export const targetOf = (facts: RunFacts, transfer: Transfer): SlotName => updateSlot(runsFor(facts, transfer));
+
+/** What failed, where there is something to decide. */
+export function failedAttempt({ position }: UpdateState): FailedAttempt | undefined {
+  if (position.at !== 'deciding') return undefined;
+  const { transfer, attempt, failure } = position;
+  return { transfer, attempt, failure };
+}
 
 /** What the user can choose in this state; nothing when there is nothing to decide. */
 export function choicesOf({ facts, position }: UpdateState): readonly Choice[] {

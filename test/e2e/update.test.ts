@@ -23,6 +23,8 @@ import { bar, openTab, openUpdate, type UpdateScene } from './support/update-pag
 
 let rig: Rig;
 let scene: UpdateScene | undefined;
+/** What a decision of such a run answers. */
+const BROKEN_OFF = { transfer: 'app', attempt: 1, failure: 'broken-off' };
 /** Requests that fail are what this test is about. */
 let mayFail = false;
 
@@ -125,7 +127,7 @@ describe('a run', () => {
     const way = page.locator(`[data-choice=${choice}]`);
     await way.dblclick();
     await way.waitFor({ state: 'detached' });
-    expect(station.seen('POST updates/u1/decision')).toEqual([{ choice }]);
+    expect(station.seen('POST updates/u1/decision')).toEqual([{ choice, after: BROKEN_OFF }]);
   });
 
   test('that was decided elsewhere meanwhile says so, and stays', async () => {
@@ -161,7 +163,9 @@ describe('a run', () => {
     const { page, station } = await open(running('step 2 broken-off'));
     await page.locator('[data-choice=older]').click();
     await region(page, 'Plan').getByText('Step 2').waitFor();
-    expect(station.seen('POST updates/u1/decision')).toEqual([{ choice: 'leave' }]);
+    expect(station.seen('POST updates/u1/decision')).toEqual([
+      { choice: 'leave', after: { ...BROKEN_OFF, transfer: 'data' } },
+    ]);
     expect(await page.getByRole('radio', { name: /2\.3\.1/ }).isChecked()).toBe(true);
     await press(page, 'Update');
     await region(page, /^Update of/).waitFor();
@@ -429,7 +433,7 @@ test('by keyboard alone: choose the board, update, decide', async () => {
   expect(await page.evaluate(() => (document.activeElement as HTMLElement).dataset['choice'])).toBe('retry');
   await page.keyboard.press('Enter');
   await bar(page).getByRole('button', { name: 'Stop' }).waitFor();
-  expect(station.seen('POST updates/u1/decision')).toEqual([{ choice: 'retry' }]);
+  expect(station.seen('POST updates/u1/decision')).toEqual([{ choice: 'retry', after: BROKEN_OFF }]);
 });
 
 test('the slots go from box to box by arrow keys, say what they are, and are a table on demand', async () => {

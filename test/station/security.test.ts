@@ -23,7 +23,7 @@ describe('on this computer', () => {
     ['DELETE', '/api/releases/x'],
     ['POST', '/api/updates/plan', {}],
     ['POST', '/api/updates', {}],
-    ['POST', '/api/updates/x/decision', { choice: 'retry' }],
+    ['POST', '/api/updates/x/decision', { picked: '192.168.7.50' }],
     ['POST', '/api/updates/x/stop'],
     ['POST', '/api/boards-listener', { open: true }],
   ];

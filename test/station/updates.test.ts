@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type BoardView, type JournalLine, type ReleaseView, type StationInfo, type UpdateView } from '#api.ts';
 import { UPDATE_TIMES } from '#workflows/update-surroundings.ts';
+import { failedAttempt } from '#workflows/update-state.ts';
 import { type FakeBoard, FakeLan } from './support/fake-lan.ts';
 import { at, isEnded, StationRig } from './support/station-rig.ts';
 
@@ -92,11 +93,30 @@ describe('one board', () => {
     const failed = await rig.until(update!.id, at('deciding'));
     expect(failed.choices).toEqual(['retry', 'leave']);
     const decide = (body: unknown) => rig.ask<UpdateView>('POST', `/api/updates/${update!.id}/decision`, { body });
-    expect(await decide({ choice: 'restore' })).toMatchObject({ status: 409, body: { error: 'choice-not-offered' } });
-    expect(await decide({ picked: '192.168.7.51' })).toMatchObject({ status: 409 });
-    expect((await decide({ choice: 'retry' })).body.state.position).toMatchObject({ at: 'preparing', attempt: 2 });
-    expect(await decide({ choice: 'retry' })).toMatchObject({ status: 409 });
+    const after = { transfer: 'app', attempt: 1, failure: 'broken-off' };
+    const refused = { status: 409, body: { error: 'choice-not-offered' } };
+    expect(await decide({ choice: 'restore', after })).toMatchObject(refused);
+    expect(await decide({ picked: '192.168.7.51' })).toMatchObject(refused);
+    expect((await decide({ choice: 'retry', after })).body.state.position).toMatchObject({
+      at: 'preparing',
+      attempt: 2,
+    });
+    expect(await decide({ choice: 'retry', after })).toMatchObject(refused);
     expect(outcome(await rig.until(update!.id, isEnded))).toBe('complete');
+  });
+
+  test('an answer to an earlier failure decides nothing about this one', async () => {
+    fake.fates.push('breaks', 'refused');
+    const [update] = await rig.startUpdate(wish());
+    const first = await rig.until(update!.id, at('deciding'));
+    await rig.decide(first.id, 'retry');
+    await rig.until(first.id, (one) => at('deciding')(one) && JSON.stringify(one.state).includes('"attempt":2'));
+    const body = { choice: 'leave', after: failedAttempt(first.state) };
+    const late = await rig.ask('POST', `/api/updates/${first.id}/decision`, { body });
+    expect(late).toMatchObject({ status: 409, body: { error: 'choice-not-offered' } });
+    expect((await rig.update(first.id)).state.position).toMatchObject({ at: 'deciding', failure: 'refused' });
+    await rig.decide(first.id, 'retry');
+    expect(outcome(await rig.until(first.id, isEnded))).toBe('complete');
   });
 
   test.each([
@@ -117,7 +137,7 @@ describe('one board', () => {
     const stopped = await rig.get<UpdateView>('POST', `/api/updates/${update!.id}/stop`);
     expect(stopped.state.position).toMatchObject({ at: 'deciding', failure: 'stopped' });
     expect(rig.lan.offers.size).toBe(0);
-    await rig.get('POST', `/api/updates/${update!.id}/decision`, { choice: 'leave' });
+    await rig.decide(update!.id, 'leave');
     expect(outcome(await rig.until(update!.id, isEnded))).toBe('left');
     expect((await boardNow()).slots).toMatchObject([{ role: 'app', version: '1.0.0' }, { role: 'data' }]);
   });
@@ -126,7 +146,7 @@ describe('one board', () => {
     const [first] = await rig.startUpdate(wish());
     await rig.until(first!.id, at('downloading'));
     await rig.get('POST', `/api/updates/${first!.id}/stop`);
-    await rig.get('POST', `/api/updates/${first!.id}/decision`, { choice: 'leave' });
+    await rig.decide(first!.id, 'leave');
     await rig.until(first!.id, isEnded);
     const left = rig.clock.now();
     const [second] = await rig.startUpdate(wish());
@@ -419,7 +439,7 @@ describe('a station that is started again', () => {
       for (let time = 0; time < 5; time++) {
         const now = await rig.until(update!.id, (one) => isEnded(one) || at('deciding')(one));
         if (isEnded(now)) break;
-        await rig.get('POST', `/api/updates/${update!.id}/decision`, { choice: 'retry' });
+        await rig.decide(update!.id, 'retry');
       }
       expect(outcome(await rig.update(update!.id))).toBe('complete');
       expect([fake.running, fake.version]).toEqual(['PB', '2.0.0']);

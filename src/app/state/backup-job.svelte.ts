@@ -6,11 +6,11 @@ import { type BackupManifest, type BackupStretch } from '#formats/backup/backup.
 import { isAbort } from '#messages/error-message.ts';
 import { planBackup, resumableStretches, runBackup } from '#workflows/backup.ts';
 import { type BoardState } from '#workflows/board-state.ts';
+import { RateMeter } from '#workflows/rate-meter.ts';
 import { backupFileName, timestamp } from './backup-facts.ts';
 import { type BackupPlace, chooseBackupPlace } from './backup-place.ts';
 import { type BoardConnection } from './board-connection.svelte.ts';
 import { type JobStatus } from './provision-job.svelte.ts';
-import { RateMeter } from './rate-meter.ts';
 
 /** A backup that is under way, or was until the board was lost. */
 interface Begun {

@@ -8,7 +8,7 @@ import { type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { type FlashStep, type PlanProgress } from '#workflows/run-flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
-import { RateMeter } from './rate-meter.ts';
+import { RateMeter } from '#workflows/rate-meter.ts';
 
 export const RUN_PHASES = ['connect', 'compare', 'write', 'verify', 'start'] as const;
 export type RunPhase = (typeof RUN_PHASES)[number];
@@ -144,7 +144,7 @@ export class ProvisionJob {
   #wrote(progress: PlanProgress): void {
     this.#meter.add(this.#clock.now(), progress.sent);
     this.progress = { ...this.progress, ...progress };
-    this.rate = this.#meter.rate;
+    this.rate = this.#meter.rate();
     this.secondsLeft = this.#meter.secondsLeft(progress.toSend);
   }
 

@@ -1,6 +1,7 @@
 /** Follows runs to their end, says what happens, and asks where something has to be decided. */
 import { type StationEvent, type UpdateView } from '#api.ts';
 import { sleep, systemClock } from '#clock.ts';
+import { failedAttempt } from '#workflows/update-state.ts';
 import { type CommandContext } from '../context.ts';
 import { InputError } from '../input-error.ts';
 import { type StationClient } from '../station-client.ts';
@@ -91,8 +92,9 @@ export class UpdateWatch {
 
   async #leave({ id }: UpdateView): Promise<void> {
     const stopped = await this.#client.postAnyway<UpdateView>(`updates/${id}/stop`);
-    const left = stopped?.choices.includes('leave')
-      ? await this.#client.postAnyway<UpdateView>(`updates/${id}/decision`, { choice: 'leave' })
+    const after = stopped && failedAttempt(stopped.state);
+    const left = after
+      ? await this.#client.postAnyway<UpdateView>(`updates/${id}/decision`, { choice: 'leave', after })
       : stopped;
     if (left) this.#updates.set(id, left);
   }
@@ -157,7 +159,8 @@ export class UpdateWatch {
     if (!this.#isOpen(update)) return;
     if (answer === undefined) return this.#leave(update);
     try {
-      await this.#client.post(`updates/${update.id}/decision`, isPicking ? { picked: answer } : { choice: answer });
+      const decision = isPicking ? { picked: answer } : { choice: answer, after: failedAttempt(update.state) };
+      await this.#client.post(`updates/${update.id}/decision`, decision);
     } catch (error) {
       // What became of it is told by the events.
       if (!(error instanceof InputError) || error.code !== 'choice-not-offered') throw error;

@@ -22,7 +22,7 @@ export function updateView(record: UpdateRecord, rate?: number): UpdateView {
     startedAt,
     changedAt,
     ...(endedAt !== undefined && { endedAt }),
-    ...(rate !== undefined && state.position.at === 'downloading' && { rate }),
+    ...(rate !== undefined && state.position.at === 'downloading' && { rate: Math.round(rate) }),
   };
 }
 

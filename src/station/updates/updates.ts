@@ -2,11 +2,13 @@
 import { type DecisionRequest, type JournalLine, type PlanRequest, type PlanView, type UpdateView } from '#api.ts';
 import { type Clock, sleep, withLimit } from '#clock.ts';
 import { policyChoice } from '#workflows/failure-policy.ts';
+import { RateMeter } from '#workflows/rate-meter.ts';
 import { UpdateRun } from '#workflows/run-update.ts';
 import { type UpdateTimes } from '#workflows/update-surroundings.ts';
 import { nextStep } from '#workflows/two-step-ota.ts';
-import { choicesOf, type UpdateEvent, type UpdateState } from '#workflows/update-state.ts';
+import { choicesOf, failedAttempt, type UpdateEvent, type UpdateState } from '#workflows/update-state.ts';
 import { campaignStep } from '#workflows/update-campaign.ts';
+import { isDeepStrictEqual } from 'node:util';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type BoardRun, type Boards } from '../boards/boards.ts';
 import { type StationEvents } from '../events.ts';
@@ -18,7 +20,6 @@ import { type UpdateRecord, type UpdateStore } from '../store/update-store.ts';
 import { Turns } from '../turns.ts';
 import { type Campaign, OpenUpdates } from './open-updates.ts';
 import { planBoards, planView } from './plan-boards.ts';
-import { Rate } from './rate.ts';
 import { surroundingsOf } from './run-surroundings.ts';
 import { runningAfter, slotViews } from './slot-views.ts';
 import { type StartWish, startRecords } from './start-records.ts';
@@ -50,6 +51,8 @@ const HISTORY = 200;
 const TRY_AGAIN = 30_000;
 /** Milliseconds that an answer waits for what was said to have its effect. */
 const EFFECT = 2000;
+/** A board fetches range by range. */
+const RATE = { window: 10_000, least: 1000 };
 /** Milliseconds without a byte after which a rate is told anew. */
 const RATE_AGES = 5000;
 
@@ -57,7 +60,7 @@ interface ActiveRun {
   run: UpdateRun;
   record: UpdateRecord;
   campaign: Campaign;
-  rate: Rate;
+  rate: RateMeter;
   cancelAging?: () => void;
 }
 
@@ -155,7 +158,7 @@ export class Updates {
     void this.#sweep();
   }
 
-  /** @throws {Refusal} `not-found`, `choice-not-offered`. */
+  /** @throws {Refusal} `not-found`; `choice-not-offered`, also for an answer to an earlier failure. */
   async decide(id: string, decision: DecisionRequest): Promise<UpdateView> {
     const { state } = this.#record(id);
     const event: UpdateEvent =
@@ -163,7 +166,9 @@ export class Updates {
         ? { event: 'decided', choice: decision.choice }
         : { event: 'picked', address: decision.picked };
     const offered =
-      'choice' in decision ? choicesOf(state).includes(decision.choice) : nextStep(state, event) !== state;
+      'choice' in decision
+        ? choicesOf(state).includes(decision.choice) && isDeepStrictEqual(failedAttempt(state), decision.after)
+        : nextStep(state, event) !== state;
     if (!offered) throw new Refusal('choice-not-offered');
     return this.#say(id, event);
   }
@@ -249,9 +254,9 @@ export class Updates {
     const { now, store } = this.#options;
     const leftFor = now() - (store.lastLeft(record) ?? -Infinity);
     const run = new UpdateRun(record.state, surroundings, { resumed, leftFor });
-    const active: ActiveRun = { run, record, campaign, rate: new Rate(this.#options.clock) };
+    const active: ActiveRun = { run, record, campaign, rate: new RateMeter(RATE) };
     this.#active.set(record.id, active);
-    active.rate.note(bytesServed(record.state.position));
+    active.rate.add(this.#options.clock.now(), bytesServed(record.state.position));
     run.onState(() => this.#changed(active));
     this.#decideByPolicy(active);
     this.#tell(record);
@@ -287,7 +292,7 @@ export class Updates {
   #changed(active: ActiveRun): void {
     const { record, rate } = active;
     const { address, position } = record.state;
-    if (position.at === 'downloading') rate.note(bytesServed(position));
+    if (position.at === 'downloading') rate.add(this.#options.clock.now(), bytesServed(position));
     else rate.clear();
     this.#options.boards.moved(record.board.id, address);
     this.#tell(record);
@@ -301,7 +306,7 @@ export class Updates {
   #ageRate(active: ActiveRun): void {
     active.cancelAging?.();
     delete active.cancelAging;
-    if (active.rate.perSecond === undefined) return;
+    if (this.#rate(active) === undefined) return;
     active.cancelAging = this.#options.clock.after(RATE_AGES, () => {
       this.#tell(active.record);
       this.#ageRate(active);
@@ -361,6 +366,11 @@ export class Updates {
 
   #view(record: UpdateRecord): UpdateView {
     const active = this.#active.get(record.id);
-    return updateView(active?.record ?? record, active?.rate.perSecond);
+    return active ? updateView(active.record, this.#rate(active)) : updateView(record);
+  }
+
+  /** Bytes a second, or nothing while that is not known. */
+  #rate({ rate }: ActiveRun): number | undefined {
+    return rate.rate(this.#options.clock.now());
   }
 }

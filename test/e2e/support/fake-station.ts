@@ -2,6 +2,7 @@
 import fastifyStatic from '@fastify/static';
 import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { type ServerResponse } from 'node:http';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type BoardView,
   type FoundBoard,
@@ -15,7 +16,7 @@ import {
   type UpdateView,
 } from '#api.ts';
 import { nextStep } from '#workflows/two-step-ota.ts';
-import { choicesOf, type Choice, type UpdateEvent } from '#workflows/update-state.ts';
+import { choicesOf, type Choice, failedAttempt, type UpdateEvent } from '#workflows/update-state.ts';
 import {
   PATHS,
   sampleBoard,
@@ -221,7 +222,7 @@ export class FakeStation {
   }
 
   #runRoutes(server: FastifyInstance): void {
-    type OnRun = { Params: { id: string }; Body: { choice?: Choice; picked?: string } };
+    type OnRun = { Params: { id: string }; Body: { choice?: Choice; after?: unknown; picked?: string } };
     server.post<{ Body: { boards: string[]; release: string } }>('/api/updates/plan', ({ body }) =>
       body.boards.map((id) => {
         const board = this.boards.find((one) => one.id === id)!;
@@ -252,7 +253,8 @@ export class FakeStation {
     });
     server.post<OnRun>('/api/updates/:id/decision', ({ params, body }, reply) => {
       const update = this.updates.find(({ id }) => id === params.id)!;
-      if (body.choice && !choicesOf(update.state).includes(body.choice))
+      const isOffered = body.choice && choicesOf(update.state).includes(body.choice);
+      if (body.choice && !(isOffered && isDeepStrictEqual(body.after, failedAttempt(update.state))))
         return refused(reply, 'choice-not-offered', 409);
       return this.happen(
         params.id,

@@ -7,6 +7,7 @@ import { sleep } from '#clock.ts';
 import { encodeReleaseFile } from '#formats/release/release-writer.ts';
 import { prepareRelease } from '#formats/release/make-release.ts';
 import { ModelClock } from '#model-clock.ts';
+import { type Choice, failedAttempt } from '#workflows/update-state.ts';
 import { createStation, type Station, type StationOptions } from '../../../src/station/station.ts';
 import { makeRelease } from '../../support/releases.ts';
 import { row } from '../../workflows/boards.ts';
@@ -132,6 +133,12 @@ export class StationRig {
 
   update(id: string): Promise<UpdateView> {
     return this.get('GET', `/api/updates/${id}`);
+  }
+
+  /** Answers the failure that the run stands at. */
+  async decide(id: string, choice: Choice): Promise<UpdateView> {
+    const after = failedAttempt((await this.update(id)).state);
+    return this.get('POST', `/api/updates/${id}/decision`, { choice, after });
   }
 
   /** Lets time pass until it is so. */

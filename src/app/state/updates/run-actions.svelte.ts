@@ -1,5 +1,6 @@
 /** What the user has to say to a run: the decision after a failure, which board it is, stop. And what its journal says. */
 import { type DecisionRequest, type JournalLine, type UpdateView } from '#api.ts';
+import { type Choice, failedAttempt } from '#workflows/update-state.ts';
 import { type StationState } from './station-state.svelte.ts';
 
 export class RunActions {
@@ -13,14 +14,25 @@ export class RunActions {
     this.#station = station;
   }
 
-  /** Whether the station has taken it. */
-  readonly decide = (id: string, decision: DecisionRequest): Promise<boolean> =>
-    this.#say(id, () => this.#station.client.decide(id, decision));
+  /** Decides what follows the failure that this view of the run shows. @returns whether the station has taken it. */
+  decide({ id, state }: UpdateView, choice: Choice): Promise<boolean> {
+    const after = failedAttempt(state);
+    return after ? this.#decide(id, { choice, after }) : Promise.resolve(false);
+  }
+
+  /** Says which board it is. @returns whether the station has taken it. */
+  pick(id: string, address: string): Promise<boolean> {
+    return this.#decide(id, { picked: address });
+  }
 
   /** Ends what is under way; what becomes of it is decided then. */
   readonly stop = (id: string): Promise<boolean> => this.#say(id, () => this.#station.client.stop(id));
 
   readonly journal = (id: string): Promise<readonly JournalLine[]> => this.#station.client.journal(id);
+
+  #decide(id: string, decision: DecisionRequest): Promise<boolean> {
+    return this.#say(id, () => this.#station.client.decide(id, decision));
+  }
 
   async #say(id: string, work: () => Promise<UpdateView>): Promise<boolean> {
     if (this.sending.includes(id)) return false;

@@ -125,7 +125,7 @@ export class UpdateScreen {
   async goBack(): Promise<void> {
     const { run, older } = this;
     if (!run || !older) return;
-    if (!isOver(run) && !(await this.actions.decide(run.id, { choice: 'leave' }))) return;
+    if (!isOver(run) && !(await this.actions.decide(run, 'leave'))) return;
     this.planning.releaseId = older.id;
     this.planning.steps = 'all';
     this.dismiss();

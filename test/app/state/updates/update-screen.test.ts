@@ -109,7 +109,10 @@ test('going back leaves the run first, then plans with the old release; nothing 
     sampleUpdate(nextStep(failed.state, { event: 'decided', choice: 'leave' })),
   );
   await screen.goBack();
-  expect(station.seen('POST updates/u1/decision').at(-1)).toEqual({ choice: 'leave' });
+  expect(station.seen('POST updates/u1/decision').at(-1)).toEqual({
+    choice: 'leave',
+    after: { transfer: 'data', attempt: 1, failure: 'broken-off' },
+  });
   expect([screen.run, screen.planning.releaseId, screen.planning.boards]).toEqual([undefined, 'r1', ['b1']]);
 });
 
@@ -130,12 +133,15 @@ test('a campaign is stopped from its end: no board begins while the others are s
 });
 
 test('while the station has not answered, the same is not said to a run twice', async () => {
-  const { station, screen } = scene({ updates: [run('broken-off')] });
+  const failed = run('broken-off');
+  const { station, screen } = scene({ updates: [failed] });
   let answer: (update: UpdateView) => void = () => undefined;
   station.on('POST updates/u1/decision', () => new Promise((resolve) => (answer = resolve)));
-  const first = screen.actions.decide('u1', { choice: 'retry' });
-  expect(await screen.actions.decide('u1', { choice: 'leave' })).toBe(false);
+  const first = screen.actions.decide(failed, 'retry');
+  expect(await screen.actions.decide(failed, 'leave')).toBe(false);
   answer(run('preparing'));
   expect(await first).toBe(true);
-  expect(station.seen('POST updates/u1/decision')).toEqual([{ choice: 'retry' }]);
+  expect(station.seen('POST updates/u1/decision')).toEqual([
+    { choice: 'retry', after: { transfer: 'app', attempt: 1, failure: 'broken-off' } },
+  ]);
 });

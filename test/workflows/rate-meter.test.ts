@@ -1,4 +1,4 @@
-import { RateMeter } from '#app/state/rate-meter.ts';
+import { RateMeter } from '#workflows/rate-meter.ts';
 import { expect, test } from 'vitest';
 
 function meterAfter(seconds: number, bytesASecond: number): RateMeter {
@@ -8,14 +8,14 @@ function meterAfter(seconds: number, bytesASecond: number): RateMeter {
 }
 
 test('nothing is known at first', () => {
-  expect(new RateMeter().rate).toBeUndefined();
+  expect(new RateMeter().rate()).toBeUndefined();
   expect(new RateMeter().secondsLeft(1000)).toBeUndefined();
-  expect(meterAfter(0.5, 80_000).rate).toBeUndefined();
+  expect(meterAfter(0.5, 80_000).rate()).toBeUndefined();
 });
 
 test('the speed is that of what was acknowledged, and the time left follows from it', () => {
   const meter = meterAfter(4, 80_000);
-  expect(meter.rate).toBeCloseTo(80_000);
+  expect(meter.rate()).toBeCloseTo(80_000);
   expect(meter.secondsLeft(800_000)).toBeCloseTo(6);
 });
 
@@ -26,5 +26,14 @@ test('a time left is not guessed from the first few percent', () => {
 test('a change of speed shows after some seconds', () => {
   const meter = meterAfter(10, 80_000);
   for (let at = 10_100; at <= 18_000; at += 100) meter.add(at, 800_000 + ((at - 10_000) * 20_000) / 1000);
-  expect(meter.rate).toBeCloseTo(20_000);
+  expect(meter.rate()).toBeCloseTo(20_000);
+});
+
+test('what stands still has no speed once the window has passed, and what begins anew has none yet', () => {
+  const meter = meterAfter(4, 80_000);
+  expect(meter.rate(6500)).toBeCloseTo((2.5 / 5) * 80_000);
+  expect(meter.rate(9100)).toBeUndefined();
+  const other = meterAfter(4, 80_000);
+  other.add(4100, 1000);
+  expect(other.rate()).toBeUndefined();
 });
