@@ -12,6 +12,7 @@ import { type FlashCosts } from './flash-costs.ts';
 import { doubtJob, eraseJob, holdsJob, md5Job, readJob, writeJob } from './flash-jobs.ts';
 import {
   type FlashMemory,
+  type FlashPart,
   type FlashRange,
   type JobOptions,
   type StrayTransfer,
@@ -151,9 +152,9 @@ export class Bootloader implements FlashMemory {
     return digest;
   }
 
-  async holds(offset: number, data: Uint8Array, options: JobOptions = {}): Promise<boolean> {
-    this.#check({ offset, length: data.length }, 'none');
-    return this.#exclusive(options.signal, () => holdsJob(this.#session, { offset, data }));
+  async holdsEach(parts: readonly FlashPart[], options: JobOptions = {}): Promise<boolean[]> {
+    for (const { offset, data } of parts) this.#check({ offset, length: data.length }, 'none');
+    return this.#exclusive(options.signal, () => holdsJob(this.#session, parts));
   }
 
   /**

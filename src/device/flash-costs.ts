@@ -60,10 +60,13 @@ export class CostMeter {
     this.#costs = { ...this.#costs, wire: 1000 / bytesPerSecond, overlaps };
   }
 
-  /** A digest over so many bytes came after so many milliseconds. */
-  noteMd5(length: number, ms: number): void {
+  /** A digest over so many bytes came after so many milliseconds; `ahead`: after the one before it, asked for meanwhile. */
+  noteMd5(length: number, ms: number, { ahead = false } = {}): void {
     const { roundTrip, md5 } = this.#costs;
-    if (length >= MEASURABLE_MD5) this.#learn({ md5: Math.max(0, ms - roundTrip) / length });
+    if (ahead) {
+      // A shorter time is that of the line.
+      if (length >= MEASURABLE_MD5 && ms > roundTrip) this.#learn({ md5: ms / length });
+    } else if (length >= MEASURABLE_MD5) this.#learn({ md5: Math.max(0, ms - roundTrip) / length });
     else this.#learn({ roundTrip: Math.max(0, ms - md5 * length) });
   }
 
@@ -80,6 +83,13 @@ export class CostMeter {
     }
     this.#costs = next;
   }
+}
+
+/** Milliseconds for digests of so many equal parts of so many bytes in all, asked for at once. */
+export function digestsCost(count: number, bytes: number, { roundTrip, md5, overlaps }: FlashCosts): number {
+  const work = bytes * md5;
+  // Two are under way: each waits for the work of the one before, or for half of the line.
+  return overlaps ? roundTrip + Math.max(work, (count * roundTrip) / 2) : count * roundTrip + work;
 }
 
 /** Milliseconds to erase and write a range that starts at a sector, its bytes sent as they are. */

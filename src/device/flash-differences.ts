@@ -5,20 +5,22 @@
  */
 import { alignDown, alignUp, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
-import { type FlashCosts, writeCost } from './flash-costs.ts';
+import { digestsCost, type FlashCosts, writeCost } from './flash-costs.ts';
 import { BLOCK_SIZE, type ComparableFlash, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { md5OfBlank } from './blank-digest.ts';
 import { joinRanges, rangesLength, splitRange } from './flash-ranges.ts';
 
 /** Largest block of the first look. */
 const LARGEST_BLOCK = 0x10_0000;
-/** Share of a digest's time that its command may cost on top; where the line answers slowly blocks are larger. */
+/** Share of the digests' time that the commands may cost on top; where the line answers slowly blocks are larger. */
 const OVERHEAD = 0.3;
 /** Blocks in a row that must differ before only each `STRIDE`th is looked at. */
 const STREAK = 4;
 const STRIDE = 4;
 /** Into how many parts a block is cut that differs. */
 const PARTS = 4;
+/** Bytes at most that are asked for at once: whoever wants to stop waits for them. */
+const MOST_AT_ONCE = 0x8_0000;
 /** Bytes from which it pays to ask first whether there is anything to compare at all, by so many sectors behind the first. */
 const SAMPLES_PAY = 4 * BLOCK_SIZE;
 const SAMPLES = 4;
@@ -94,32 +96,30 @@ class Search {
     const first = await this.#flash.md5(this.#offset, SECTOR_SIZE, { signal: this.#options.signal });
     if (first === toHex(md5(this.#data.subarray(0, SECTOR_SIZE)))) return false;
     if (first === md5OfBlank(SECTOR_SIZE)) return true;
-    for (let sample = 0; sample < SAMPLES; sample++) {
-      const at = alignDown(((sample + 0.5) * length) / SAMPLES, SECTOR_SIZE);
-      if (await this.#holds({ offset: this.#offset + at, length: SECTOR_SIZE })) return false;
-    }
-    return true;
+    const samples = Array.from({ length: SAMPLES }, (_, sample) => ({
+      offset: this.#offset + alignDown(((sample + 0.5) * length) / SAMPLES, SECTOR_SIZE),
+      length: SECTOR_SIZE,
+    }));
+    return !(await this.#holdEach(samples)).includes(true);
   }
 
   /** What is not looked at is taken to differ: `unknown`. */
   async #lookAtBlocks(blocks: readonly FlashRange[]): Promise<('same' | 'differs' | 'unknown')[]> {
     const states = blocks.map((): 'same' | 'differs' | 'unknown' => 'unknown');
-    const look = async (index: number): Promise<boolean> => {
-      const same = await this.#isSame(blocks[index]!);
-      states[index] = same ? 'same' : 'differs';
-      return same;
+    const look = async (from: number, to: number): Promise<void> => {
+      const same = await this.#areSame(blocks.slice(from, to));
+      same.forEach((isSame, index) => (states[from + index] = isSame ? 'same' : 'differs'));
     };
+    const together = Math.max(1, Math.min(STREAK, Math.floor(MOST_AT_ONCE / blocks[0]!.length)));
     let streak = 0;
-    for (let index = 0; index < blocks.length; index++) {
-      const skips = streak >= STREAK && index % STRIDE !== STRIDE - 1 && index < blocks.length - 1;
-      if (skips && !this.#options.exact) continue;
-      if (!(await look(index))) {
-        streak++;
-        continue;
-      }
-      streak = 0;
+    for (let seen = 0; seen < blocks.length;) {
+      const isSparse = streak >= STREAK && !this.#options.exact;
+      const at = isSparse ? Math.min(alignUp(seen + 1, STRIDE) - 1, blocks.length - 1) : seen;
+      const end = isSparse ? at + 1 : Math.min(at + together, blocks.length);
+      await look(at, end);
       // Those that were passed over before it may be the same as well.
-      for (let back = index - 1; back >= 0 && states[back] === 'unknown'; back--) if (!(await look(back))) break;
+      if (states[at] === 'same' && at > seen) await look(seen, at);
+      for (seen = at; seen < end; seen++) streak = states[seen] === 'same' ? 0 : streak + 1;
     }
     return states;
   }
@@ -129,32 +129,32 @@ class Search {
     if (block.length <= SECTOR_SIZE) return [block];
     const { costs } = this.#flash;
     const parts = splitRange(block, Math.max(SECTOR_SIZE, nextPowerOfTwo(block.length) / PARTS));
-    const price = parts.length * costs.roundTrip + block.length * costs.md5;
+    const price = digestsCost(parts.length, block.length, costs);
     if (!this.#options.exact && (price > this.#credit || price > writeCost(block, costs) / 2)) return [block];
-    const differing: FlashRange[] = [];
-    for (const [index, part] of parts.entries()) {
-      // Somewhere the block does differ.
-      const isLeft = index === parts.length - 1 && differing.length === 0 && !this.#options.exact;
-      if (isLeft || !(await this.#isSame(part))) differing.push(part);
-    }
+    const same = await this.#areSame(parts);
+    const differing = parts.filter((_, index) => !same[index]);
     const gained = writeCost(block, costs) - differing.reduce((sum, part) => sum + writeCost(part, costs), 0);
     this.#credit = Math.min(MOST_CREDIT, this.#credit - price + Math.max(0, gained));
-    // All parts the same, where all were asked: the digest of the block arrived wrong. Nothing to be done.
+    // All parts the same: the digest of the block arrived wrong. Nothing to be done.
     const found: FlashRange[] = [];
     for (const part of differing) found.push(...(await this.#refine(part)));
     return found;
   }
 
-  async #isSame(range: FlashRange): Promise<boolean> {
-    const same = await this.#holds(range);
-    this.#looked = Math.max(this.#looked, range.offset + range.length - this.#offset);
+  async #areSame(ranges: readonly FlashRange[]): Promise<boolean[]> {
+    const same = await this.#holdEach(ranges);
+    const ends = ranges.map(({ offset, length }) => offset + length - this.#offset);
+    this.#looked = Math.max(this.#looked, ...ends);
     this.#report(this.#looked);
     return same;
   }
 
-  #holds({ offset, length }: FlashRange): Promise<boolean> {
-    const from = offset - this.#offset;
-    return this.#flash.holds(offset, this.#data.subarray(from, from + length), { signal: this.#options.signal });
+  #holdEach(ranges: readonly FlashRange[]): Promise<boolean[]> {
+    const parts = ranges.map(({ offset, length }) => {
+      const from = offset - this.#offset;
+      return { offset, data: this.#data.subarray(from, from + length) };
+    });
+    return this.#flash.holdsEach(parts, { signal: this.#options.signal });
   }
 
   #report(done: number): void {
@@ -162,10 +162,11 @@ class Search {
   }
 }
 
-/** Bytes of the first look's blocks: as small as a command's own cost allows. */
-function firstBlock({ roundTrip, md5: perByte }: FlashCosts): number {
+/** Bytes of the first look's blocks: as small as the commands' own cost allows. */
+function firstBlock(costs: FlashCosts): number {
   let size = BLOCK_SIZE;
-  while (size < LARGEST_BLOCK && roundTrip > OVERHEAD * size * perByte) size *= 2;
+  const isDear = (): boolean => digestsCost(STREAK, STREAK * size, costs) > (1 + OVERHEAD) * STREAK * size * costs.md5;
+  while (size < LARGEST_BLOCK && isDear()) size *= 2;
   return size;
 }
 

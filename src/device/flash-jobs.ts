@@ -2,12 +2,13 @@
  * Whole jobs on the flash. What failed is not begun anew: the board's digests tell what is right already, and only the rest is done
  * again, in small pieces, so that a bad line gets through in the end. A loader cannot be asked where it is in a transfer.
  */
+import { type Clock } from '#clock.ts';
 import { alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { md5OfBlank } from './blank-digest.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
-import { BLOCK_SIZE, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { BLOCK_SIZE, type FlashPart, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { splitBlank, splitLong, splitRange } from './flash-ranges.ts';
 import { md5InTurns } from './host-digest.ts';
 import { type PackedData } from './loader-flash.ts';
@@ -169,7 +170,7 @@ class Writing {
     const digests = {
       costs: this.#session.meter.costs,
       md5: (offset: number, length: number): Promise<string> => timedMd5(this.#session, { offset, length }),
-      holds: (offset: number, data: Uint8Array): Promise<boolean> => holds(this.#session, { offset, data }),
+      holdsEach: (parts: readonly FlashPart[]): Promise<boolean[]> => holdsEach(this.#session, parts),
     };
     return findDifferences(digests, { offset: piece.offset, data: this.#bytes(piece) }, options);
   }
@@ -254,14 +255,42 @@ async function failIfErased(session: Session): Promise<void> {
   });
 }
 
-export async function holdsJob(session: Session, part: { offset: number; data: Uint8Array }): Promise<boolean> {
-  return persist(session, () => holds(session, part));
+export async function holdsJob(session: Session, parts: readonly FlashPart[]): Promise<boolean[]> {
+  return persist(session, () => holdsEach(session, parts));
 }
 
-async function holds(session: Session, { offset, data }: { offset: number; data: Uint8Array }): Promise<boolean> {
-  const found = timedMd5(session, { offset, length: data.length });
-  const [ofFlash, ofData] = await Promise.all([found, md5InTurns(session.clock, data)]);
-  return ofFlash === ofData;
+async function holds(session: Session, part: FlashPart): Promise<boolean> {
+  return (await holdsEach(session, [part])).every(Boolean);
+}
+
+async function holdsEach(session: Session, parts: readonly FlashPart[]): Promise<boolean[]> {
+  const ranges = parts.map(({ offset, data }) => ({ offset, length: data.length }));
+  const [ofFlash, ofData] = await Promise.all([timedDigests(session, ranges), digestsInTurns(session.clock, parts)]);
+  return ofFlash.map((digest, index) => digest === ofData[index]);
+}
+
+async function digestsInTurns(clock: Clock, parts: readonly FlashPart[]): Promise<string[]> {
+  const digests: string[] = [];
+  for (const { data } of parts) digests.push(await md5InTurns(clock, data));
+  return digests;
+}
+
+/** Digests of several ranges; on a line on which nothing has gone wrong, each is asked for while the board computes the one before. */
+async function timedDigests(session: Session, ranges: readonly FlashRange[]): Promise<string[]> {
+  const { flash, clock, meter } = session;
+  const digests: string[] = [];
+  if (!flash.md5Each || ranges.length < 2 || session.troubles > 0) {
+    for (const range of ranges) digests.push(await timedMd5(session, range));
+    return digests;
+  }
+  let since = clock.now();
+  await flash.md5Each(ranges, (digest) => {
+    const now = clock.now();
+    meter.noteMd5(ranges[digests.length]!.length, now - since, { ahead: digests.length > 0 });
+    since = now;
+    digests.push(digest);
+  });
+  return digests;
 }
 
 async function timedMd5(session: Session, range: FlashRange): Promise<string> {

@@ -25,6 +25,12 @@ export interface FlashRange {
   length: number;
 }
 
+/** Bytes at a place in the flash. */
+export interface FlashPart {
+  offset: number;
+  data: Uint8Array;
+}
+
 /** A write or an erase that may have hit another place than was meant. */
 export interface StrayTransfer extends FlashRange {
   /** What was written; `undefined` for an erase. */
@@ -71,9 +77,9 @@ export interface FlashMemory {
   /** MD5 of a range as the board itself computes it, 32 lower-case hex digits. */
   md5(offset: number, length: number, options?: JobOptions): Promise<string>;
 
-  /** Whether a range holds just these bytes, by MD5, which the board computes while the host does. */
-  holds(offset: number, data: Uint8Array, options?: JobOptions): Promise<boolean>;
+  /** Which of these parts the flash holds just so, by MD5, which the board computes while the host does. Those of one call cost less than each alone. */
+  holdsEach(parts: readonly FlashPart[], options?: JobOptions): Promise<boolean[]>;
 }
 
 /** A flash that can be compared with something. */
-export type ComparableFlash = Pick<FlashMemory, 'md5' | 'holds' | 'costs'>;
+export type ComparableFlash = Pick<FlashMemory, 'md5' | 'holdsEach' | 'costs'>;

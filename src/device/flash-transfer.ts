@@ -5,8 +5,9 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { concatBytes, equalBytes, toHex } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
+import { type FlashRange } from './flash-memory.ts';
 import { BASE_MS, eraseMs, MD5_MS_PER_BYTE, programMs } from './flash-times.ts';
-import { blockChecksum, type LoaderCommands, Op, words } from './loader-commands.ts';
+import { blockChecksum, type CommandAhead, type LoaderCommands, Op, words } from './loader-commands.ts';
 import { type LoaderFlash, type ReadTransfer, type WriteTransfer } from './loader-flash.ts';
 
 /**
@@ -33,7 +34,9 @@ export const stubFlash = (commands: LoaderCommands, blockSize: number): LoaderFl
   inflates: true,
   write: (transfer) => writeTransfer(commands, transfer, blockSize),
   erase: ({ offset, length }) => eraseTransfer(commands, offset, length),
-  md5: ({ offset, length }) => md5Transfer(commands, offset, length),
+  md5: (range) => md5Transfer(commands, range),
+  md5Each: (ranges, onDigest) =>
+    commands.commandsAhead(Op.Md5, ranges.map(md5Command), ({ data }) => onDigest(toHex(data))),
   read: (transfer) => readTransfer(commands, transfer),
 });
 
@@ -89,11 +92,16 @@ async function eraseTransfer(commands: LoaderCommands, offset: number, length: n
   });
 }
 
-async function md5Transfer(commands: LoaderCommands, offset: number, length: number): Promise<string> {
-  const timeoutMs = BASE_MS + MD5_MS_PER_BYTE * length;
-  const reply = await commands.command(Op.Md5, words(offset, length, 0, 0), { timeoutMs, dataLength: 16 });
-  return toHex(reply.data);
+async function md5Transfer(commands: LoaderCommands, range: FlashRange): Promise<string> {
+  const { payload, ...options } = md5Command(range);
+  return toHex((await commands.command(Op.Md5, payload, options)).data);
 }
+
+const md5Command = ({ offset, length }: FlashRange): CommandAhead => ({
+  payload: words(offset, length, 0, 0),
+  timeoutMs: BASE_MS + MD5_MS_PER_BYTE * length,
+  dataLength: 16,
+});
 
 /**
  * Reads a range and compares it with the digest that the stub sends at the end.

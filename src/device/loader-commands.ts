@@ -50,6 +50,15 @@ export interface CommandReply {
   data: Uint8Array;
 }
 
+/** One of several commands that are sent ahead. */
+export interface CommandAhead {
+  payload: Uint8Array;
+  /** Until its answer, from the one before it on. */
+  timeoutMs: number;
+  /** See `CommandOptions`. */
+  dataLength: number;
+}
+
 export interface CommandOptions {
   timeoutMs?: number;
   /** Of data blocks. */
@@ -88,21 +97,38 @@ export class LoaderCommands {
    * @throws {DeviceError} `command-refused` with the status, `command-unknown`, `bad-reply`, `no-reply`, `port-lost`.
    */
   async command(op: number, payload: Uint8Array, options: CommandOptions = {}): Promise<CommandReply> {
-    const { timeoutMs = COMMAND_MS, checksum = 0 } = options;
-    const [value, body] = await this.#exchange(op, payload, { checksum, timeoutMs });
-    const { dataLength: wanted = 0 } = options;
-    const dataLength = typeof wanted === 'function' ? wanted(body.length) : wanted;
-    // An answer that fails carries its status alone, wherever data were due (but for the ROM's MD5, which sends old data).
-    const statusAt = body.length >= dataLength + 2 ? dataLength : 0;
-    const status = body[statusAt];
-    if (body.length < 2 || status === undefined) {
-      throw new DeviceError('bad-reply', 'The answer has no status', { details: { command: op } });
+    const { timeoutMs = COMMAND_MS, checksum = 0, dataLength } = options;
+    const answer = await this.#exchange(op, payload, { checksum, timeoutMs });
+    return replyOf(op, answer, dataLength);
+  }
+
+  /**
+   * Sends commands that change nothing, each while the one before it is carried out: a stub keeps one frame meanwhile, and answers in
+   * turn. What comes before an answer is lost shows in the last one, which does not come.
+   *
+   * @throws {DeviceError} as `command`.
+   */
+  async commandsAhead(
+    op: number,
+    commands: readonly CommandAhead[],
+    onReply: (reply: CommandReply) => void,
+  ): Promise<void> {
+    const { link } = this;
+    const send = ({ payload }: CommandAhead): Promise<void> => link.write(packet(op, payload));
+    const [first, second] = commands;
+    if (!first) return;
+    link.flushInput();
+    await send(first);
+    if (second) {
+      // The stub drops what comes along with the end of a frame that finds it idle.
+      await link.send(FILLER);
+      await send(second);
     }
-    if (status !== 0) throw refusal(op, body.subarray(statusAt));
-    if (body.length < dataLength + 2) {
-      throw new DeviceError('bad-reply', `The answer has ${body.length} bytes`, { details: { command: op } });
+    for (const [index, { timeoutMs, dataLength }] of commands.entries()) {
+      onReply(replyOf(op, await this.#answer(op, timeoutMs), dataLength));
+      const next = commands[index + 2];
+      if (next) await send(next);
     }
-    return { value: value >>> 0, data: body.subarray(0, dataLength) };
   }
 
   /** The value of a register. */
@@ -194,6 +220,14 @@ export class LoaderCommands {
     }
   }
 
+  async #answer(op: number, timeoutMs: number): Promise<[number, Uint8Array]> {
+    try {
+      return await this.loader.readPacket(op, timeoutMs);
+    } catch (error) {
+      throw translate(error, op);
+    }
+  }
+
   /** What runs on the board from now on. */
   setStub(isStub: boolean): void {
     this.isStub = isStub;
@@ -238,6 +272,32 @@ const READ_REGISTER = 0x0a;
 /** A command that no loader has, and how the stub says so. */
 const UNKNOWN = 0x7e;
 const STUB_UNKNOWN_COMMAND = 0xc3;
+
+/** Zero bytes between two frames, which no loader minds, and which give the stub time: 128 were enough in every experiment, 64 were not. */
+const FILLER = new Uint8Array(128);
+
+/** A command as it goes over the line, without the borders. */
+const packet = (op: number, payload: Uint8Array): Uint8Array =>
+  concatBytes(Uint8Array.of(0, op, payload.length & 0xff, payload.length >> 8), words(0), payload);
+
+function replyOf(
+  op: number,
+  [value, body]: [number, Uint8Array],
+  wanted: CommandOptions['dataLength'] = 0,
+): CommandReply {
+  const dataLength = typeof wanted === 'function' ? wanted(body.length) : wanted;
+  // An answer that fails carries its status alone, wherever data were due (but for the ROM's MD5, which sends old data).
+  const statusAt = body.length >= dataLength + 2 ? dataLength : 0;
+  const status = body[statusAt];
+  if (body.length < 2 || status === undefined) {
+    throw new DeviceError('bad-reply', 'The answer has no status', { details: { command: op } });
+  }
+  if (status !== 0) throw refusal(op, body.subarray(statusAt));
+  if (body.length < dataLength + 2) {
+    throw new DeviceError('bad-reply', `The answer has ${body.length} bytes`, { details: { command: op } });
+  }
+  return { value: value >>> 0, data: body.subarray(0, dataLength) };
+}
 
 /** The stub puts its code into the first byte of the status, the ROM a 1 there and its reason into the second. */
 function refusal(op: number, status: Uint8Array): DeviceError {

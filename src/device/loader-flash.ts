@@ -44,6 +44,9 @@ export interface LoaderFlash {
   /** Digest of a range as the board computes it, 32 lower-case hex digits. */
   md5(range: FlashRange): Promise<string>;
 
+  /** Digests of several ranges in turn, each asked for while the board computes the one before it; where the loader can do that. */
+  md5Each?(ranges: readonly FlashRange[], onDigest: (digest: string) => void): Promise<void>;
+
   /**
    * Reads a range and compares it with the board's own digest.
    *

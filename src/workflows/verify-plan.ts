@@ -88,15 +88,15 @@ async function isAsPlanned(
   write: FlashWrite,
   { ranges, signal }: { ranges: readonly FlashRange[]; signal: AbortSignal | undefined },
 ): Promise<boolean> {
-  for (const range of ranges) {
-    if (!(await flash.holds(range.offset, bytesOf(write, range), { signal }))) return false;
-  }
+  const parts = ranges.map((range) => ({ offset: range.offset, data: bytesOf(write, range) }));
   const rest = write.data.length % SECTOR_SIZE;
   const last = ranges.at(-1);
-  if (rest === 0 || !last || last.offset + last.length < write.offset + write.data.length) return true;
-  // What stands behind the data in their last sector has to be blank; only that sector is hashed here, the data were with the plan.
-  const sector = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
-  return flash.holds(write.offset + write.data.length - rest, sector, { signal });
+  if (rest !== 0 && last && last.offset + last.length === write.offset + write.data.length) {
+    // What stands behind the data in their last sector has to be blank.
+    const sector = padBytes(write.data.subarray(write.data.length - rest), SECTOR_SIZE);
+    parts.push({ offset: write.offset + write.data.length - rest, data: sector });
+  }
+  return (await flash.holdsEach(parts, { signal })).every(Boolean);
 }
 
 function readsBackDifferent({ label, offset }: FlashWrite, first: FlashRange | undefined): WorkflowError {

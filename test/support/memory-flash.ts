@@ -1,6 +1,6 @@
 /** A flash in memory, as true to NOR as a plan needs: writes erase whole sectors. */
 import { TYPICAL_COSTS } from '#device/flash-costs.ts';
-import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
+import { type FlashMemory, type FlashPart, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
 import { alignUp, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 
@@ -50,8 +50,10 @@ export class MemoryFlash implements FlashMemory {
     return toHex(md5(this.bytes.subarray(offset, offset + length)));
   }
 
-  async holds(offset: number, data: Uint8Array): Promise<boolean> {
-    return (await this.md5(offset, data.length)) === toHex(md5(data));
+  async holdsEach(parts: readonly FlashPart[]): Promise<boolean[]> {
+    const held: boolean[] = [];
+    for (const { offset, data } of parts) held.push((await this.md5(offset, data.length)) === toHex(md5(data)));
+    return held;
   }
 
   #check(offset: number, length: number): void {

@@ -73,8 +73,8 @@ const untilAborted = (board: ComparableFlash, signal: AbortSignal): ComparableFl
     signal.throwIfAborted();
     return board.md5(offset, length);
   },
-  holds: async (offset, data) => {
+  holdsEach: async (parts) => {
     signal.throwIfAborted();
-    return board.holds(offset, data);
+    return board.holdsEach(parts);
   },
 });

@@ -57,6 +57,8 @@ class FrameTimes {
   }
 
   sent(bytes: Uint8Array): void {
+    // What fills the time between two frames belongs to the one before it.
+    if (bytes[0] === 0) return;
     this.end();
     // An acknowledge is shorter than any command.
     const command = (bytes.length >= SHORTEST_COMMAND && COMMANDS[bytes[2] ?? 0]) || 'other frames';
