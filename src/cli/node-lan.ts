@@ -47,7 +47,7 @@ export class NodeLan implements Lan {
 
   close(): void {
     for (const server of this.#servers) server.close();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) leave(socket);
     this.#servers.clear();
   }
 
@@ -86,9 +86,7 @@ class NodeLanSocket implements LanSocket {
 
   destroy(): void {
     this.#broken = true;
-    if (this.#socket.destroyed) return;
-    // What was sent already goes out: a reset would take it back.
-    this.#socket.destroy();
+    leave(this.#socket);
   }
 
   pause(): void {
@@ -98,4 +96,13 @@ class NodeLanSocket implements LanSocket {
   resume(): void {
     this.#socket.resume();
   }
+}
+
+/**
+ * Breaks a connection. An end in order would say that the board has everything that this system took for it; where it said so itself, it
+ * does not take that back.
+ */
+function leave(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else if (!socket.destroyed) socket.resetAndDestroy();
 }

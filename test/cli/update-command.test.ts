@@ -240,6 +240,23 @@ describe('with a station that is there', () => {
     20_000,
   );
 
+  // The station has sent all of it by then; only the board knows how much it has.
+  test.each(['cut', 'drop', 'restart', 'power-cut'])(
+    '%s in the last range of the data: not complete, until it is tried again',
+    async (fault) => {
+      const inLastRange = NEW.app.length + NEW.data.length - 10_000;
+      const board = await startBoard('127.0.0.37', { faults: `${fault}:${inLastRange}` });
+      const stopped = await update([board], at(...AGREED, '--on-failure', 'stop'));
+      expect(outcomes(stopped)).toEqual(['left']);
+      expect(board.holds('ota_1', NEW.app)).toBe(true);
+      expect(board.holds('ota_0', NEW.data)).toBe(false);
+      const again = await update([board], at(...AGREED, '--only', 'data', '--on-failure', 'stop'));
+      expect(outcomes(again)).toEqual(['complete']);
+      expect(isSwapped(board, NEW)).toBe(true);
+    },
+    30_000,
+  );
+
   test('a failure is decided at the terminal, in words that are offered', async () => {
     const board = await startBoard('127.0.0.28', { faults: 'cut:90000' });
     const typed = ['y', 'y', 'y', 'restore', 'again', 'retry'];
