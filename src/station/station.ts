@@ -144,7 +144,7 @@ function serverOf(options: StationOptions, parts: Parts): FastifyInstance {
   guard.watch(server);
   addStationRoutes(server, { guard, sessions, pairing: new Pairing(pairingCode, clock), cookieName, state });
   addBoardRoutes(server, boards);
-  addReleaseRoutes(server, library);
+  addReleaseRoutes(server, library, clock);
   addUpdateRoutes(server, updates);
   const all = (station: ReturnType<StationState['info']>): Extract<StationEvent, { kind: 'all' }> => ({
     kind: 'all',
