@@ -27,7 +27,7 @@ import {
   type UpdateEvent,
   type UpdateState,
 } from '#workflows/update-state.ts';
-import { shownOf } from '#workflows/update-plan.ts';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { memoryDial } from '../support/memory-dial.ts';
 import { MemoryFileServer } from '../support/memory-file-server.ts';
 import { appFor, flashWith, tableOf } from '../sim/support/boot-flash.ts';
