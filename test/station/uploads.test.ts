@@ -113,6 +113,8 @@ test('one that nobody waits for any more does not take the place of another', as
   await expect.poll(() => ends.at(-2)?.destroyed, PATIENCE).toBe(true);
   first.socket.destroy();
   expect(await waiting.answer()).toMatch(/^HTTP\/1.1 200 /);
+  // Somebody who changes their mind is no fault of the station.
+  expect(rig.said).toEqual([]);
 });
 
 test('one that does not go on coming is given up, and its place is free', async () => {
