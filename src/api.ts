@@ -34,6 +34,10 @@ export const STATION_ERRORS = [
   'not-found',
   /** The body is larger than is taken. */
   'too-large',
+  /** It takes as many files as it can hold: try again a little later. */
+  'station-busy',
+  /** Nothing more of the body came for a long time. */
+  'upload-stalled',
   /** The file is no release, or a damaged one; `detail` is the reader's reason. */
   'release-refused',
   /** Address that is neither private nor loopback, or no address at all. */
@@ -190,6 +194,8 @@ export interface ReleaseView {
 }
 // `POST /api/releases?name=FILE`: the file as the body (`application/octet-stream`), a release file, a .zip, a merged or app image → ReleaseView
 // `GET /api/releases` → ReleaseView[] · `DELETE /api/releases/:id`
+
+// Two files are taken at a time; others wait a little, and then are answered 503 `station-busy` with `Retry-After`
 
 /** Largest file that is taken, in bytes. */
 export const MAX_UPLOAD = 64 * 1024 * 1024;

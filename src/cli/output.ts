@@ -7,6 +7,8 @@ export interface Output {
   say(event: string, fields: Record<string, unknown>, text?: string): void;
   /** How far the named phase is, in bytes. */
   progress(phase: string, done: number, total: number): void;
+  /** Where several things stand that are under way at once, in a line: for a terminal alone, which has one line that changes. */
+  status(line: string): void;
   /** Nothing is under way for now: what comes next stands on a line of its own. */
   rest(): void;
   error(message: ErrorMessage): void;
@@ -64,6 +66,8 @@ class JsonOutput extends PlainOutput implements Output {
     this.say('progress', { phase, done, total });
   }
 
+  status(): void {}
+
   error(message: ErrorMessage): void {
     this.say('error', { ...message });
   }
@@ -90,6 +94,8 @@ class LogOutput extends PlainOutput implements Output {
     this.streams.out.write(`${phase}: ${bytesText(done)} of ${bytesText(total)} (${tenth * 10} %)\n`);
   }
 
+  status(): void {}
+
   error(message: ErrorMessage): void {
     writeError(this.streams, message);
   }
@@ -110,21 +116,35 @@ class TerminalOutput extends PlainOutput implements Output {
     const tail = ` ${Math.floor(100 * share)
       .toString()
       .padStart(3)} %  ${bytesText(done)} of ${bytesText(total)}`;
-    const width = Math.max(8, Math.min(40, (this.streams.out.columns ?? 80) - phase.length - tail.length - 2));
+    const width = Math.max(8, Math.min(40, this.#columns - phase.length - tail.length - 2));
     const filled = Math.round(width * share);
-    this.#clear();
-    this.#bar = share >= 1 ? '' : `${phase} ${'█'.repeat(filled)}${'░'.repeat(width - filled)}${tail}`;
-    this.streams.out.write(this.#bar);
+    this.#show(share >= 1 ? '' : `${phase} ${'█'.repeat(filled)}${'░'.repeat(width - filled)}${tail}`);
+  }
+
+  status(line: string): void {
+    // A line that the terminal has to break cannot be cleared.
+    const most = this.#columns - 1;
+    const shown = line.length > most ? `${line.slice(0, most - 1)}…` : line;
+    if (shown !== this.#bar) this.#show(shown);
   }
 
   override rest(): void {
-    this.#clear();
-    this.#bar = '';
+    this.#show('');
   }
 
   error(message: ErrorMessage): void {
     this.rest();
     writeError(this.streams, message);
+  }
+
+  get #columns(): number {
+    return this.streams.out.columns ?? 80;
+  }
+
+  #show(bar: string): void {
+    this.#clear();
+    this.#bar = bar;
+    this.streams.out.write(bar);
   }
 
   #clear(): void {

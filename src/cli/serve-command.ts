@@ -91,7 +91,7 @@ export function addServeCommand(program: Command, context: CommandContext): void
       '--data <folder>',
       'where releases, boards and runs are kept; for one station at a time (default: per user)',
     )
-    .option('--releases <folder>', 'take the release files that are put there')
+    .option('--releases <folder>', 'take the release files and build folders that are put there')
     .option('--tls-cert <file>', 'certificate, PEM, for https')
     .option('--tls-key <file>', 'its key')
     .option(

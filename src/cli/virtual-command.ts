@@ -1,42 +1,17 @@
 /** `twostep virtual`: a virtual board as a process, for any tool that speaks the boot loader's protocol over TCP. */
-import { parseFlashSize } from '#formats/chips.ts';
-import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
-import { type CommandContext } from './context.ts';
 import { FIRMWARE_NAMES } from '#sim/firmware/firmwares.ts';
-import { NETWORK_FAULT_FORMS } from './network-fault-option.ts';
-import { EFUSE_NAMES, parseEfuses } from './efuse-option.ts';
-import { fastClock } from './fast-clock.ts';
-import { openFlashFile } from './flash-file.ts';
-import { InputError } from './input-error.ts';
-import { parseTcpAddress, parseVirtualChip } from './ports/port-name.ts';
-import { type NetworkOptions, virtualNetwork } from './virtual-network.ts';
-import { serveBoard } from './virtual-server.ts';
+import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type Command, Option } from 'commander';
+import { once } from 'node:events';
 import { jsonOption } from './board-options.ts';
-
-export interface VirtualOptions extends NetworkOptions {
-  chip: string;
-  flash?: string;
-  flashSize: string;
-  listen?: string;
-  control?: string;
-  rfc2217?: string;
-  boot: 'download' | 'normal';
-  wiring: 'uart' | 'usb-serial-jtag';
-  efuse?: string;
-  speed: string;
-}
-
-const FASTEST = 1000;
-
-function parseSpeed(text: string): number {
-  const factor = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) : 0;
-  if (factor >= 1 && factor <= FASTEST) return factor;
-  throw new InputError('speed', `"${text}" is no speed`, { todo: `Give a number from 1 to ${FASTEST}.` });
-}
-
-/** Where the UART is when no other way to it was asked for. */
-const DEFAULT_LISTEN = '127.0.0.1:5555';
+import { type CommandContext } from './context.ts';
+import { EFUSE_NAMES } from './efuse-option.ts';
+import { openFlashFile } from './flash-file.ts';
+import { NETWORK_FAULT_FORMS } from './network-fault-option.ts';
+import { type Output } from './output.ts';
+import { virtualNetwork } from './virtual-network.ts';
+import { readVirtualOptions, type VirtualOptions } from './virtual-options.ts';
+import { type BoardServer, serveBoard } from './virtual-server.ts';
 
 /**
  * Serves until it is interrupted, which is its ordinary end.
@@ -44,67 +19,47 @@ const DEFAULT_LISTEN = '127.0.0.1:5555';
  * @throws {InputError} when an option makes no sense.
  */
 async function virtualCommand(options: VirtualOptions, { output, signal }: CommandContext): Promise<void> {
-  const chip = parseVirtualChip(options.chip);
-  const size = parseFlashSize(options.flashSize);
-  if (size === undefined || size < 0x10_0000 || Math.log2(size) % 1 !== 0) {
-    throw new InputError('flash-size', `"${options.flashSize}" is no flash size`, { todo: 'Give one such as 4MB.' });
-  }
-  if (options.wiring === 'usb-serial-jtag' && chip === 'esp32') {
-    throw new InputError('wiring', 'The ESP32 has no USB of its own', {
-      todo: 'Leave --wiring out, or choose esp32s3 or esp32c3.',
-    });
-  }
-  const isElsewhere = options.rfc2217 !== undefined || options.http !== undefined;
-  const { listen = isElsewhere ? undefined : DEFAULT_LISTEN, control, rfc2217 } = options;
-  const faces = {
-    ...(listen === undefined ? {} : { uart: parseTcpAddress(listen) }),
-    ...(control === undefined ? {} : { control: parseTcpAddress(control) }),
-    ...(rfc2217 === undefined ? {} : { rfc2217: parseTcpAddress(rfc2217) }),
-  };
-  const efuses = options.efuse === undefined ? {} : parseEfuses(options.efuse, chip);
-  const clock = fastClock(parseSpeed(options.speed));
+  const wish = readVirtualOptions(options);
   const failed = new AbortController();
   const network = await virtualNetwork(options, {
-    clock,
+    clock: wish.board.clock,
     onServes: (http) => output.say('online', { http }, `The board serves http://${http}/`),
     onError: (error) => failed.abort(error),
   });
-
-  const file = await openFlashFile(options.flash, size);
-  const board = new VirtualEsp32({
-    chip,
-    clock,
-    flash: file.bytes,
-    boot: options.boot,
-    wiring: options.wiring,
-    efuses,
-    ...network.board,
-  });
+  const file = await openFlashFile(options.flash, wish.flashSize);
+  const board = new VirtualEsp32({ ...wish.board, flash: file.bytes, ...network.board });
   if (network.wifi) network.wifi.board = board;
   const stopSaving = file.keepSaved();
   try {
-    const server = await serveBoard(board, faces, network.wifi);
-    const { addresses } = server;
-    const places = [
-      ...(addresses.uart === undefined ? [] : [`UART on ${addresses.uart}`]),
-      ...(addresses.control === undefined ? [] : [`modem lines on ${addresses.control}`]),
-      ...(addresses.rfc2217 === undefined ? [] : [`all of it on rfc2217://${addresses.rfc2217}`]),
-      ...(network.http === undefined ? [] : [`http://${network.http}/ once it is online`]),
-    ];
-    const { http } = network;
-    const fields = { chip, flashSize: file.bytes.length, ...addresses, ...(http === undefined ? {} : { http }) };
-    output.say('listening', fields, `A virtual ${board.chip.name}: ${places.join(', ')}`);
+    const server = await serveBoard(board, wish.faces, network.wifi);
+    sayListening(output, { board, flashSize: file.bytes.length, addresses: server.addresses, http: network.http });
     const ended = AbortSignal.any([signal, failed.signal]);
-    await new Promise<void>((resolve) => {
-      if (ended.aborted) resolve();
-      else ended.addEventListener('abort', () => resolve(), { once: true });
-    });
+    if (!ended.aborted) await once(ended, 'abort');
     await server.close();
     if (!signal.aborted) throw failed.signal.reason as Error;
   } finally {
     board.powerCut();
     await stopSaving();
   }
+}
+
+interface Listening {
+  board: VirtualEsp32;
+  /** Bytes. */
+  flashSize: number;
+  addresses: BoardServer['addresses'];
+  http: string | undefined;
+}
+
+function sayListening(output: Output, { board: { chip }, flashSize, addresses, http }: Listening): void {
+  const places = [
+    ...(addresses.uart === undefined ? [] : [`UART on ${addresses.uart}`]),
+    ...(addresses.control === undefined ? [] : [`modem lines on ${addresses.control}`]),
+    ...(addresses.rfc2217 === undefined ? [] : [`all of it on rfc2217://${addresses.rfc2217}`]),
+    ...(http === undefined ? [] : [`http://${http}/ once it is online`]),
+  ];
+  const fields = { chip: chip.name, flashSize, ...addresses, ...(http !== undefined && { http }) };
+  output.say('listening', fields, `A virtual ${chip.name}: ${places.join(', ')}`);
 }
 
 const EXAMPLES = `

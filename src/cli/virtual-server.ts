@@ -11,7 +11,7 @@ import { type TcpAddress } from './ports/tcp-socket.ts';
 import { Rfc2217Host } from './virtual-rfc2217.ts';
 
 /** What the board can be reached by. */
-type Face = 'uart' | 'control' | 'rfc2217';
+export type Face = 'uart' | 'control' | 'rfc2217';
 
 export interface BoardServer {
   /** `HOST:PORT` of each, with the port that was really taken. */

@@ -33,6 +33,16 @@ const STATION_MESSAGES: Record<StationErrorCode, Message> = {
     state: 'It was not kept.',
     todo: 'Take a smaller one.',
   },
+  'station-busy': {
+    what: 'The station is taking other files, as many as it can at a time.',
+    state: 'This one was not taken.',
+    todo: 'Try again in half a minute.',
+  },
+  'upload-stalled': {
+    what: 'The file stopped coming before its end.',
+    state: 'It was not kept.',
+    todo: 'Look at the connection to the station, then try again.',
+  },
   'release-refused': {
     what: 'The file is no release, or it is damaged.',
     state: 'It was not kept.',

@@ -1,6 +1,6 @@
 /** The server for page and API, before anything is served: its limits, what bodies it takes, how it says no. */
 import { type StationError } from '#api.ts';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { Refusal } from './refusal.ts';
 
 /** Bytes of a JSON body: a thousand boards by their ids are a twentieth of it. */
@@ -35,7 +35,7 @@ export function createHttpServer({ tls, onError }: HttpOptions): FastifyInstance
 
   server.setErrorHandler((error: FastifyError, _request, reply) => {
     const refusal = asRefusal(error);
-    if (refusal.code === 'station-failed') onError(error);
+    if (refusal.code === 'station-failed' && !isBreakOff(error, reply)) onError(error);
     const { code, detail } = refusal;
     return reply
       .code(refusal.status)
@@ -46,6 +46,10 @@ export function createHttpServer({ tls, onError }: HttpOptions): FastifyInstance
   });
   return server;
 }
+
+/** Whoever asked has gone, which is no fault of the station. */
+const isBreakOff = ({ name, code }: FastifyError, { raw }: FastifyReply): boolean =>
+  raw.destroyed && (name === 'AbortError' || code === 'ECONNRESET');
 
 function asRefusal(error: FastifyError): Refusal {
   if (error instanceof Refusal) return error;

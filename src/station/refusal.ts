@@ -9,6 +9,8 @@ const STATUS: Readonly<Record<StationErrorCode, number>> = {
   'bad-request': 400,
   'not-found': 404,
   'too-large': 413,
+  'station-busy': 503,
+  'upload-stalled': 408,
   'release-refused': 422,
   'address-refused': 422,
   'plan-refused': 409,

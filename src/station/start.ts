@@ -1,31 +1,22 @@
 /** Starts a station on this computer: what `twostep serve` and `npm start` do. */
 import { systemClock } from '#clock.ts';
-import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
+import { type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { isIP } from 'node:net';
-import { createSecureContext } from 'node:tls';
 import { BOARDS_PORT } from './boards-port.ts';
 import { type BoardFiles, createBoardFiles } from './board-files/board-files.ts';
-import { type TlsFiles } from './http-server.ts';
 import { type BoardNetwork, createBoardNetwork } from './network/board-network.ts';
-import { type Door, isAnyAddress, isLoopbackName } from './security/own-hosts.ts';
+import { type DoorOptions, frontDoor } from './security/front-door.ts';
+import { isAnyAddress, isLoopbackName } from './security/own-hosts.ts';
 import { StartError } from './start-error.ts';
 import { createStation, type Station } from './station.ts';
 
-export interface StartOptions {
-  /** An address, or `localhost`. */
-  host: string;
+export interface StartOptions extends DoorOptions {
   /** 0: any that is free. */
   port: number;
   /** Made when it is not there. */
   data: string;
-  /** Paths of PEM files, given together. */
-  tlsCert?: string;
-  tlsKey?: string;
-  /** What browsers see of the proxy in front of it, such as `https://bench.example`. */
-  behindProxy?: string;
   /** Folder from which releases are taken. */
   releases?: string;
   /** Folder of the built page. */
@@ -59,27 +50,12 @@ export interface RunningStation extends Pick<Station, 'close'> {
 
 /** @throws {StartError} that says what to do; nothing is left running then. */
 export async function startStation(options: StartOptions, lan: Lan): Promise<RunningStation> {
-  const { host, port, data, behindProxy, releases, pageFolder, version, log } = options;
-  const tls = await readTls(options);
-  checkDoor(options, tls !== undefined);
-  const folder = resolve(data);
-  await mkdir(folder, { recursive: true, mode: 0o700 }).catch((cause: unknown) => {
-    throw new StartError('data-unusable', `The folder ${folder} cannot be made`, {
-      todo: 'Give another one with --data.',
-      cause,
-    });
-  });
-  const page = pageFolder !== undefined && existsSync(pageFolder) ? pageFolder : undefined;
-  if (pageFolder !== page) log('The page is not built (npm run build): only the API is served');
-  const door: Omit<Door, 'port' | 'ownAddresses'> = {
-    host,
-    ...(behindProxy !== undefined && { proxyOrigin: behindProxy }),
-    ...(tls && { isCertified: certifiedBy(tls) }),
-  };
+  const { host, port, behindProxy, releases, version, log } = options;
+  const front = await frontDoor(options);
+  const data = await makeFolder(options.data);
+  const page = builtPage(options);
   const station = await createStation({
-    ...lan,
-    ...{ data: folder, version, door, log, clock: systemClock, now: Date.now },
-    ...(tls && { tls }),
+    ...{ ...lan, ...front, data, version, log, clock: systemClock, now: Date.now },
     ...(page !== undefined && { pageFolder: page }),
     ...(releases !== undefined && { releasesFolder: resolve(releases) }),
   });
@@ -89,56 +65,43 @@ export async function startStation(options: StartOptions, lan: Lan): Promise<Run
     await station.close();
     throw listenError(error as NodeJS.ErrnoException, { host, port });
   }
-  const address = station.server.server.address();
-  const actual = typeof address === 'object' && address ? address.port : port;
   const needsCode = behindProxy !== undefined || !isLoopbackName(host);
-  const shown = isAnyAddress(host) ? (lan.network.networks()[0]?.address ?? '127.0.0.1') : host;
-  const named = shown.includes(':') ? `[${shown}]` : shown;
   return {
-    url: new URL(behindProxy ?? `${tls ? 'https' : 'http'}://${named}:${actual}`).href,
+    url: new URL(behindProxy ?? ownOrigin(station, { host, isTls: front.tls !== undefined, network: lan.network }))
+      .href,
     ...(needsCode && { pairingCode: station.pairingCode }),
     close: station.close,
   };
 }
 
-/** @throws {StartError} `insecure-listen`, `proxy-origin`. */
-function checkDoor({ host, behindProxy }: StartOptions, tls: boolean): void {
-  if (!tls && !isLoopbackName(host)) {
-    throw new StartError('insecure-listen', `Over plain http a station listens on this computer only, not on ${host}`, {
-      todo: 'Give --tls-cert and --tls-key, or have it on 127.0.0.1 behind a proxy (--behind-proxy).',
-    });
-  }
-  if (behindProxy === undefined) return;
-  const url = URL.canParse(behindProxy) ? new URL(behindProxy) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== behindProxy.replace(/\/$/, '').toLowerCase()) {
-    throw new StartError('proxy-origin', `"${behindProxy}" is not what browsers see of a proxy`, {
-      todo: 'Give it without a path, such as https://bench.example',
-    });
-  }
-}
-
-/** @throws {StartError} `tls-unusable`. */
-async function readTls({ tlsCert, tlsKey }: StartOptions): Promise<TlsFiles | undefined> {
-  if (tlsCert === undefined && tlsKey === undefined) return undefined;
-  const todo = 'Give the PEM files of a certificate and of its key with --tls-cert and --tls-key.';
-  if (tlsCert === undefined || tlsKey === undefined) {
-    throw new StartError('tls-unusable', 'A certificate is of no use without its key, and the other way round', {
-      todo,
-    });
-  }
+/** @returns its absolute path. @throws {StartError} `data-unusable`. */
+async function makeFolder(path: string): Promise<string> {
+  const folder = resolve(path);
   try {
-    const [cert, key] = await Promise.all([readFile(tlsCert), readFile(tlsKey)]);
-    createSecureContext({ cert, key });
-    return { cert, key };
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return folder;
   } catch (cause) {
-    throw new StartError('tls-unusable', 'The certificate and its key cannot be used', { todo, cause });
+    throw new StartError('data-unusable', `The folder ${folder} cannot be made`, {
+      todo: 'Give another one with --data.',
+      cause,
+    });
   }
 }
 
-/** Whether the certificate is for a name or an address. */
-function certifiedBy({ cert }: TlsFiles): (name: string) => boolean {
-  const certificate = new X509Certificate(cert);
-  return (name) => (isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name)) !== undefined;
+function builtPage({ pageFolder, log }: StartOptions): string | undefined {
+  if (pageFolder === undefined || existsSync(pageFolder)) return pageFolder;
+  log('The page is not built (npm run build): only the API is served');
+  return undefined;
+}
+
+/** By an address that other computers can use, where it listens on all of this one's. */
+function ownOrigin(
+  { server }: Station,
+  { host, isTls, network }: { host: string; isTls: boolean; network: BoardNetwork },
+): string {
+  const { port } = server.server.address() as AddressInfo;
+  const shown = isAnyAddress(host) ? (network.networks()[0]?.address ?? '127.0.0.1') : host;
+  return `${isTls ? 'https' : 'http'}://${shown.includes(':') ? `[${shown}]` : shown}:${port}`;
 }
 
 function listenError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): StartError {

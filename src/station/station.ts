@@ -1,5 +1,5 @@
 /** The station put together: everything that it stands on is handed in. */
-import { type StationEvent } from '#api.ts';
+import { type StationEvent, type StationInfo } from '#api.ts';
 import { type Clock } from '#clock.ts';
 import { printable } from '#messages/printable.ts';
 import { type UpdateTimes } from '#workflows/update-surroundings.ts';
@@ -76,7 +76,43 @@ export async function createStation(options: StationOptions): Promise<Station> {
 }
 
 async function assemble(options: StationOptions, database: Database): Promise<Station> {
-  const { data, clock, now, network, files, log, releasesFolder } = options;
+  const { clock, log, releasesFolder } = options;
+  const parts = await makeParts(options, database);
+  const { library, state, updates, events } = parts;
+  const folder =
+    releasesFolder === undefined
+      ? undefined
+      : await ReleaseFolder.open({ folder: releasesFolder, library, clock, log });
+  const pairingCode = newPairingCode();
+  const server = serverOf(options, parts, pairingCode);
+  await server.ready();
+  await state.resumeListener();
+  updates.resume();
+
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    folder?.close();
+    await server.close();
+    await updates.close();
+    await state.close();
+    events.close();
+    database.close();
+  };
+  return { server, pairingCode, close: () => (closing ??= close()) };
+}
+
+/** What works behind the routes. */
+interface Parts {
+  database: Database;
+  events: StationEvents;
+  boards: Boards;
+  library: ReleaseLibrary;
+  state: StationState;
+  updates: Updates;
+}
+
+async function makeParts(options: StationOptions, database: Database): Promise<Parts> {
+  const { data, clock, now, network, files, log } = options;
   const events = new StationEvents(clock);
   const stepFiles = await StepFiles.open(join(data, 'files'));
   const boards = new Boards({ database, store: new BoardStore(database), network, events, now });
@@ -99,41 +135,12 @@ async function assemble(options: StationOptions, database: Database): Promise<St
     times: options.times,
     onIdle: () => state.closeLater(),
   });
-  const folder =
-    releasesFolder === undefined
-      ? undefined
-      : await ReleaseFolder.open({ folder: releasesFolder, library, clock, log });
-  const pairingCode = newPairingCode();
-  const server = serverOf(options, { database, events, boards, library, state, updates, pairingCode });
-  await server.ready();
-  await state.resumeListener();
-  updates.resume();
-
-  let closing: Promise<void> | undefined;
-  const close = async (): Promise<void> => {
-    folder?.close();
-    await server.close();
-    await updates.close();
-    await state.close();
-    events.close();
-    database.close();
-  };
-  return { server, pairingCode, close: () => (closing ??= close()) };
+  return { database, events, boards, library, state, updates };
 }
 
-interface Parts {
-  database: Database;
-  events: StationEvents;
-  boards: Boards;
-  library: ReleaseLibrary;
-  state: StationState;
-  updates: Updates;
-  pairingCode: string;
-}
-
-function serverOf(options: StationOptions, parts: Parts): FastifyInstance {
+function serverOf(options: StationOptions, parts: Parts, pairingCode: string): FastifyInstance {
   const { clock, now, network, log, pageFolder, tls } = options;
-  const { database, events, boards, library, state, updates, pairingCode } = parts;
+  const { database, events, boards, library, state, updates } = parts;
   const server = createHttpServer({ tls, onError: (error) => log(`A request failed: ${String(error)}`) });
   const port = (): number => portOf(server);
   const sessions = new Sessions(new SessionStore(database), now);
@@ -144,19 +151,27 @@ function serverOf(options: StationOptions, parts: Parts): FastifyInstance {
   guard.watch(server);
   addStationRoutes(server, { guard, sessions, pairing: new Pairing(pairingCode, clock), cookieName, state });
   addBoardRoutes(server, boards);
-  addReleaseRoutes(server, library);
+  addReleaseRoutes(server, library, clock);
   addUpdateRoutes(server, updates);
-  const all = (station: ReturnType<StationState['info']>): Extract<StationEvent, { kind: 'all' }> => ({
-    kind: 'all',
-    boards: boards.list(),
-    releases: library.list(),
-    updates: updates.list(),
-    station,
+  addEventRoutes(server, {
+    ...{ guard, events, clock },
+    all: (station) => everything(parts, station),
+    info: (standing) => state.info(standing),
   });
-  addEventRoutes(server, { guard, events, clock, all, info: (standing) => state.info(standing) });
   if (pageFolder !== undefined) addPageRoutes(server, pageFolder);
   return server;
 }
+
+const everything = (
+  { boards, library, updates }: Parts,
+  station: StationInfo,
+): Extract<StationEvent, { kind: 'all' }> => ({
+  kind: 'all',
+  boards: boards.list(),
+  releases: library.list(),
+  updates: updates.list(),
+  station,
+});
 
 /** 80 while it does not listen, which is what `inject()` asks for. */
 function portOf(server: FastifyInstance): number {

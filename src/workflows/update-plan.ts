@@ -2,10 +2,9 @@
  * The plan of a two-step update: everything is decided and checked here, before the board is asked for anything. Pure.
  */
 import { type BoardPage } from '#device/board-page.ts';
-import { toHex } from '#formats/bytes.ts';
 import { type Chip } from '#formats/chips.ts';
-import { appHazard, checkFits, DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
-import { SHOWN_BYTES } from '#formats/data/data-tag.ts';
+import { appHazard, checkFits, isDataImage } from '#formats/data/data-image.ts';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { FormatError } from '#formats/format-error.ts';
 import { type RunningSlot, type SlotName, updateSlot } from '#formats/ota-slots.ts';
 import { otaSlots } from '#formats/partition-table.ts';
@@ -300,14 +299,4 @@ class Planner {
       trialMs: this.#nextProfile.trialSeconds * 1000,
     };
   }
-}
-
-/**
- * What a board's page shows of an image that lies in its data slot, as hex: up to ten bytes behind the place of the 32-byte header, cut at the
- * first NUL, whatever the image begins with.
- */
-export function shownOf(image: Uint8Array): string {
-  const bytes = image.subarray(DATA_HEADER_SIZE, DATA_HEADER_SIZE + SHOWN_BYTES);
-  const end = bytes.indexOf(0);
-  return toHex(end < 0 ? bytes : bytes.subarray(0, end));
 }

@@ -8,15 +8,12 @@ import { chipByName } from '#formats/chips.ts';
 import { packDataImage } from '#formats/data/data-image.ts';
 import { type SlotName } from '#formats/ota-slots.ts';
 import { chooseBootSlot, decodeOtadata, OTADATA_SIZE } from '#formats/otadata.ts';
-import { otaSlots } from '#formats/partition-table.ts';
-import { ModelClock } from '#model-clock.ts';
-import { FaultInjector } from '#sim/faults.ts';
-import { type FirmwareName, firmwareByName } from '#sim/firmware/firmwares.ts';
-import { type Lan } from '#sim/network/lan.ts';
-import { MemoryLan } from '#sim/network/memory-lan.ts';
+import { type ModelClock } from '#model-clock.ts';
+import { type FaultInjector } from '#sim/faults.ts';
+import { type FirmwareName } from '#sim/firmware/firmwares.ts';
 import { type NetworkFault } from '#sim/network/network-faults.ts';
-import { Wifi } from '#sim/network/wifi.ts';
-import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
+import { type Wifi } from '#sim/network/wifi.ts';
+import { type VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { UpdateRun } from '#workflows/run-update.ts';
 import { type UpdateSurroundings } from '#workflows/update-surroundings.ts';
 import {
@@ -27,14 +24,13 @@ import {
   type UpdateEvent,
   type UpdateState,
 } from '#workflows/update-state.ts';
-import { shownOf } from '#workflows/update-plan.ts';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { memoryDial } from '../support/memory-dial.ts';
 import { MemoryFileServer } from '../support/memory-file-server.ts';
-import { appFor, flashWith, tableOf } from '../sim/support/boot-flash.ts';
+import { appFor, tableOf } from '../sim/support/boot-flash.ts';
+import { BOARD, NetworkBoard, STATION } from '../sim/support/network-board.ts';
 
-export const STATION = '192.168.1.2';
 const PORT = 4680;
-const HOME = '192.168.1.57';
 const CHIP = 'esp32s3';
 const PARTITIONS = tableOf({ size: 0x6_0000 });
 
@@ -63,9 +59,8 @@ export interface WorldOptions {
 }
 
 export class TwoStepWorld {
-  readonly clock = new ModelClock();
-  readonly faults = new FaultInjector();
-  readonly lan = new MemoryLan(this.clock);
+  readonly clock: ModelClock;
+  readonly faults: FaultInjector;
   readonly wifi: Wifi;
   readonly board: VirtualEsp32;
   readonly old = version('1.0');
@@ -78,30 +73,21 @@ export class TwoStepWorld {
   server: MemoryFileServer | undefined;
   run: UpdateRun | undefined;
   readonly #facts: RunFacts;
-  readonly #host: Lan;
+  readonly #board: NetworkBoard;
   #names = 0;
 
   constructor({ firmware, network = [], wayBack = true }: WorldOptions) {
-    const { clock } = this;
-    this.#host = this.lan.host(STATION);
-    this.wifi = new Wifi({
-      clock,
-      accessPoint: { ssid: 'workshop', password: '' },
-      address: HOME,
-      lan: (address) => this.lan.host(address),
-      faults: network,
-    });
     const { app, data } = this.old;
-    this.board = new VirtualEsp32({
-      chip: CHIP,
-      clock,
-      flash: flashWith({ chip: CHIP, partitions: PARTITIONS, content: { ota_0: app, ota_1: data } }),
-      network: this.wifi,
-      instantLine: true,
-      faults: this.faults,
-      startFirmware: firmwareByName(firmware),
+    this.#board = new NetworkBoard({
+      ...{ chip: CHIP, firmware, partitions: PARTITIONS, faults: [...network] },
+      content: { ota_0: app, ota_1: data },
+      accessPoint: { ssid: 'workshop', password: '' },
     });
-    this.wifi.board = this.board;
+    const { clock, faults, wifi, board } = this.#board;
+    this.clock = clock;
+    this.faults = faults;
+    this.wifi = wifi;
+    this.board = board;
     this.#facts = {
       steps: ['app', 'data'],
       from: 'PA',
@@ -122,12 +108,12 @@ export class TwoStepWorld {
 
   /** Begins, or goes on with what the journal says. */
   startStation(): UpdateRun {
-    const host = this.#host;
+    const host = this.#board.station;
     const server = new MemoryFileServer(host, this.clock, PORT);
     this.server = server;
     const last = this.journal.at(-1)?.state;
     const dial = memoryDial(host);
-    this.run = new UpdateRun(last ?? initialState(this.#facts, HOME), this.#surroundings(server, dial), {
+    this.run = new UpdateRun(last ?? initialState(this.#facts, BOARD), this.#surroundings(server, dial), {
       resumed: last !== undefined,
     });
     return this.run;
@@ -180,7 +166,7 @@ export class TwoStepWorld {
   /** A scan: every address that the board may have. */
   async #find(dial: ReturnType<typeof memoryDial>, signal: AbortSignal): Promise<Candidate[]> {
     const found: Candidate[] = [];
-    for (const address of new Set([HOME, this.wifi.address])) {
+    for (const address of new Set([BOARD, this.wifi.address])) {
       const page = await readBoardPage({ host: address, port: 80 }, { dial, clock: this.clock, signal });
       if (typeof page !== 'string') found.push({ address });
     }
@@ -193,8 +179,7 @@ export class TwoStepWorld {
 
   /** What begins at a slot's start. */
   slot(name: SlotName, length: number): Uint8Array {
-    const { offset } = otaSlots(PARTITIONS)[name === 'PA' ? 0 : 1]!;
-    return this.board.flash.bytes.subarray(offset, offset + length);
+    return this.#board.slot(name === 'PA' ? 'ota_0' : 'ota_1', length, PARTITIONS);
   }
 
   /** What otadata says. */

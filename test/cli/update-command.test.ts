@@ -300,6 +300,22 @@ describe('with a station that is there', () => {
     expect(isSwapped(board, NEW)).toBe(true);
   }, 20_000);
 
+  test('a terminal has one line for several boards, with how far each of them is', async () => {
+    const faults = 'slow:1000:2000:5';
+    const several = [await startBoard('127.0.0.36', { faults }), await startBoard('127.0.0.37', { faults })];
+    const addresses = several.map(({ address }) => address);
+    const together = [...AGREED, '--on-failure', 'stop', '--test-group', '0'];
+    const command = ['update', releasePath('new'), '--board', ...addresses, ...at(...together)];
+    const { code, out } = await runCli(command, { tty: true, env: { XDG_CACHE_HOME: join(folder, 'cache') } });
+    expect(code).toBe(0);
+    for (const address of addresses) {
+      expect(out).toMatch(new RegExp(`0 of 2 boards done.* ${address} app [1-9]\\d? %`));
+      expect(out).toMatch(new RegExp(`of 2 boards done.* ${address} data [1-9]\\d? %`));
+    }
+    expect(out.split('\n').at(-1)).toBe('');
+    expect((await runCli(command)).out).not.toContain('boards done');
+  }, 20_000);
+
   test('of several boards the test group goes first, and holds the others back when it fails', async () => {
     const first = await startBoard('127.0.0.32', { faults: 'cut:90000' });
     const others = [await startBoard('127.0.0.33'), await startBoard('127.0.0.34')];
@@ -307,6 +323,8 @@ describe('with a station that is there', () => {
     const args = at(...AGREED, '--on-failure', 'stop');
     const failed = await update([first, ...others], args);
     expect(outcomes(failed)).toEqual(['left', 'held', 'held']);
+    // How far each of several is would be no news for a machine, which reads the station's events for that.
+    expect(failed.records.map(({ event }) => event)).not.toContain('progress');
     expect(failed.code).toBe(1);
     expect(others.map(({ flash }, place) => equalBytes(flash, before[place]!))).toEqual([true, true]);
 

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { type PlanView } from '#api.ts';
+import { type PlanView, type UpdateView } from '#api.ts';
 import { updateNotice } from '#workflows/update-notices.ts';
-import { planLines } from '../../src/cli/update/update-text.ts';
+import { boardsLine, planLines } from '../../src/cli/update/update-text.ts';
+import { PATHS, sampleUpdate, stateAfter } from '../support/update-samples.ts';
 
 test('what a board says of itself controls no terminal, also where a notice quotes it', () => {
   const hostile = '\u001b]0;owned\u0007\u009b2J';
@@ -20,4 +21,31 @@ test('what a board says of itself controls no terminal, also where a notice quot
   const lines = planLines(plan).join(' ');
   expect(lines).toContain('owned');
   expect(lines).not.toMatch(/\p{Cc}/u);
+});
+
+const boardAt = (name: string, path: string, change: Partial<UpdateView> = {}): UpdateView =>
+  sampleUpdate(stateAfter(PATHS[path]!), { board: { id: name, name }, ...change });
+
+test('several boards in a line: those that are done, the rate of all downloads, and what is under way', () => {
+  const updates = [
+    boardAt('one', 'complete'),
+    boardAt('two', 'left'),
+    boardAt('three', 'ready', { queued: 'held' }),
+    boardAt('four', 'ready', { queued: 'waiting' }),
+    boardAt('five', 'broken-off'),
+    boardAt('six', 'downloading', { rate: 10 * 1024 }),
+    boardAt('seven', 'step 2 downloading', { rate: 20 * 1024 }),
+    boardAt('eight', 'arriving'),
+    boardAt('nine', 'step 2 preparing'),
+    boardAt('ten\u001b[2J', 'restore downloading', { rate: 1024 }),
+  ];
+  expect(boardsLine(updates)).toBe(
+    '1 of 10 boards done, 2 not updated · 31 KiB/s · six app 43 %, seven data 38 %, eight app 100 %, nine data 0 %, ten\ufffd[2J restore 27 %',
+  );
+});
+
+test('there is no line while nothing is under way', () => {
+  expect(boardsLine([boardAt('one', 'complete'), boardAt('two', 'picking'), boardAt('three', 'stopped')])).toBe(
+    undefined,
+  );
 });

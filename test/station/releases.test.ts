@@ -1,10 +1,20 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_UPLOAD, type ReleaseView } from '#api.ts';
 import { type Release } from '#formats/release/release.ts';
+import { ReleaseFolder } from '../../src/station/releases/release-folder.ts';
+import { type ReleaseLibrary } from '../../src/station/releases/release-library.ts';
 import { ReleaseCache } from '../../src/station/releases/release-cache.ts';
 import { appImage } from '../support/releases.ts';
 import { releaseFile, StationRig } from './support/station-rig.ts';
@@ -76,22 +86,6 @@ describe('uploads', () => {
     expect((await rig.ask('POST', '/api/releases?name=x')).status).toBe(400);
   });
 
-  test('what is too large is refused: as soon as it is announced, or where it passes the limit', async () => {
-    await rig.station.server.listen({ host: '127.0.0.1', port: 0 });
-    const { port } = rig.station.server.server.address() as { port: number };
-    const host = `127.0.0.1:${port}`;
-    const opened = await fetch(`http://${host}/api/session`, { method: 'POST', headers: { origin: `http://${host}` } });
-    const cookie = opened.headers.getSetCookie()[0]!.split(';')[0]!;
-    const send = (length: string, sent: number) =>
-      rawUpload(
-        port,
-        `POST /api/releases?name=x HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://${host}\r\nCookie: ${cookie}\r\nContent-Type: application/octet-stream\r\n${length}\r\n\r\n`,
-        sent,
-      );
-    expect(await send(`Content-Length: ${MAX_UPLOAD + 1}`, 10)).toMatch(/^HTTP\/1.1 413 .*"too-large"/s);
-    expect(await send('Transfer-Encoding: chunked', MAX_UPLOAD + 1)).toMatch(/^HTTP\/1.1 413 .*"too-large"/s);
-  });
-
   test('a file that was changed behind the back of the station is not given to boards', async () => {
     const { id } = await rig.upload('2.0.0');
     rig.lan.add('192.168.7.50');
@@ -105,19 +99,6 @@ describe('uploads', () => {
     expect(readdirSync(join(rig.data, 'releases'))).toEqual([id]);
   });
 });
-
-/** Sends that head and so many bytes, in one chunk. @returns what is answered. */
-function rawUpload(port: number, head: string, bytes: number): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    let said = '';
-    socket.on('data', (data: Buffer) => (said += data.toString()));
-    socket.on('error', () => undefined); // it is closed while the rest is sent
-    socket.on('close', () => resolve(said));
-    socket.write(head.includes('chunked') ? `${head}${bytes.toString(16)}\r\n` : head);
-    socket.write(new Uint8Array(bytes));
-  });
-}
 
 describe('a folder of releases', () => {
   let folder: string;
@@ -146,10 +127,75 @@ describe('a folder of releases', () => {
 
   test('what is there is taken, and what is none is said once', async () => {
     expect(await versions()).toEqual(['1.0.0']);
-    expect(rig.said).toHaveLength(1);
-    expect(rig.said[0]).toContain('notes.txt');
+    const named = () => rig.said.map((line) => line.split(' ')[0]).toSorted();
+    expect(named()).toEqual(['notes.txt', 'sub']);
     await rig.pass(20_000);
-    expect(rig.said).toHaveLength(1);
+    expect(named()).toEqual(['notes.txt', 'sub']);
+  });
+
+  const BUILD = 'test/fixtures/release/idf-build';
+  const about = (name: string) => rig.said.filter((line) => line.startsWith(`${name} is not taken: `));
+  const fromBuilds = async () =>
+    (await rig.get<ReleaseView[]>('GET', '/api/releases')).filter(({ name }) => name !== 'Voice box');
+
+  test('a build folder is a release, and the same one at the next start, whatever else was built', async () => {
+    cpSync(BUILD, join(folder, 'build'), { recursive: true });
+    await rig.station.close();
+    await rig.open();
+    const before = await fromBuilds();
+    expect(before).toMatchObject([{ builds: [{ app: { name: 'app.bin' } }] }]);
+    writeFileSync(join(folder, 'build', 'app.elf'), new Uint8Array(100_000));
+    writeFileSync(join(folder, 'build', 'compile_commands.json'), '[]');
+    await rig.station.close();
+    await rig.open();
+    expect(await fromBuilds()).toEqual(before);
+    expect(about('build')).toEqual([]);
+  });
+
+  test('a build folder is taken once it is whole, and again when it is built anew', async () => {
+    const taken: string[] = [];
+    const library = { add: async (name: string) => void taken.push(name) } as unknown as ReleaseLibrary;
+    const said: string[] = [];
+    const watched = mkdtempSync(join(tmpdir(), 'twostep-builds-'));
+    const looking = await ReleaseFolder.open({
+      ...{ folder: watched, library, clock: rig.clock, log: (line: string) => said.push(line) },
+    });
+    const build = join(watched, 'build');
+    cpSync(BUILD, build, { recursive: true });
+    // A file in a folder of its own is still being written while nothing else changes.
+    const part = join(build, 'bootloader', 'bootloader.bin');
+    const whole = readFileSync(part);
+    for (const arrived of [100, 200, 300, whole.length]) {
+      writeFileSync(part, whole.subarray(0, arrived));
+      await looking.look();
+      expect(taken).toEqual([]);
+    }
+    for (let looks = 0; looks < 3; looks++) await looking.look();
+    expect(taken).toEqual(['build.twostep.zip']);
+    writeFileSync(join(build, 'ota_data_initial.bin'), new Uint8Array(0x2000).fill(0xff));
+    await looking.look();
+    await looking.look();
+    expect(taken).toEqual(['build.twostep.zip', 'build.twostep.zip']);
+    expect(said).toEqual([]);
+    looking.close();
+    rmSync(watched, { recursive: true });
+  });
+
+  test('folders that are no release are named, once, and the others are taken', async () => {
+    cpSync(BUILD, join(folder, 'broken'), { recursive: true });
+    rmSync(join(folder, 'broken', 'app.bin'));
+    cpSync(BUILD, join(folder, 'whole'), { recursive: true });
+    mkdirSync(join(folder, 'texts'));
+    writeFileSync(join(folder, 'texts', 'notes.txt'), 'hello');
+    cpSync(BUILD, join(folder, 'large'), { recursive: true });
+    truncateSync(join(folder, 'large', 'app.bin'), MAX_UPLOAD + 1);
+    await expect.poll(async () => (await rig.pass(5000), fromBuilds())).toHaveLength(1);
+    await rig.pass(20_000);
+    expect(about('broken')).toEqual([expect.stringContaining('release-missing-file')]);
+    expect(about('large')).toEqual(['large is not taken: too-large']);
+    expect(about('texts')).toHaveLength(1);
+    expect(about('sub')).toHaveLength(1);
+    expect(about('whole')).toEqual([]);
   });
 
   test('what comes is taken once it is whole; what goes stays', async () => {

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { CHIPS } from '#formats/chips.ts';
 import { packDataImage } from '#formats/data/data-image.ts';
 import { SEED_FIRMWARE } from '#formats/release/firmware-profile.ts';
 import { type Release } from '#formats/release/release.ts';
 import { type BoardPage } from '#device/board-page.ts';
-import { erasesOneTooMany, type KnownBoard, planUpdate, shownOf, type UpdateWish } from '#workflows/update-plan.ts';
+import { erasesOneTooMany, type KnownBoard, planUpdate, type UpdateWish } from '#workflows/update-plan.ts';
 import { makeRelease } from '../support/releases.ts';
 
 const SLOT = 0x10_0000;

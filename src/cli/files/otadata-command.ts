@@ -1,5 +1,5 @@
 /** `twostep otadata`: which app slot starts next and why, and how to change that, as otatool.py and an app itself do. */
-import { padBytes, readU16, toHex } from '#formats/bytes.ts';
+import { padBytes, toHex } from '#formats/bytes.ts';
 import { FormatError } from '#formats/format-error.ts';
 import {
   type BootTarget,
@@ -13,21 +13,12 @@ import {
   readSelectEntry,
 } from '#formats/otadata.ts';
 import { rollBack, selectSlot } from '#formats/otadata-changes.ts';
-import { parsePartitionCsv } from '#formats/partition-csv.ts';
-import {
-  AppSubtype,
-  DataSubtype,
-  decodePartitionTable,
-  findPartition,
-  otaSlots,
-  type Partition,
-  PARTITION_MAGIC,
-  PartitionType,
-} from '#formats/partition-table.ts';
+import { AppSubtype, DataSubtype, findPartition, otaSlots, PartitionType } from '#formats/partition-table.ts';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type CommandContext } from '../context.ts';
 import { fileAction, inFile, readInput, writeOutputs } from './file-command.ts';
 import { showText, stateName } from './otadata-text.ts';
+import { readTableFile } from './table-file.ts';
 
 const MAX_SLOTS = 16;
 /** A two-slot product, unless the user says otherwise. */
@@ -139,24 +130,19 @@ export interface TableFacts {
 
 async function readTable(
   { partitions: path, slots, factory }: TableOptions,
-  context: CommandContext,
+  { env }: CommandContext,
 ): Promise<TableFacts> {
   if (path === undefined) {
     return { slotCount: slots ?? USUAL_SLOTS, hasFactory: factory ?? false, hasOtadata: true, known: false };
   }
   const bytes = await readInput(path);
-  const rows = inFile(path, () => readPartitions(bytes, context));
+  const { partitions: rows } = inFile(path, () => readTableFile(bytes, { env }));
   return {
     slotCount: otaSlots(rows).length,
     hasFactory: findPartition(rows, PartitionType.App, AppSubtype.Factory) !== undefined,
     hasOtadata: findPartition(rows, PartitionType.Data, DataSubtype.Ota) !== undefined,
     known: true,
   };
-}
-
-function readPartitions(bytes: Uint8Array, { env }: CommandContext): Partition[] {
-  const isBinary = bytes.length >= 2 && readU16(bytes, 0) === PARTITION_MAGIC;
-  return (isBinary ? decodePartitionTable(bytes) : parsePartitionCsv(bytes, { env })).partitions;
 }
 
 async function show(path: string, options: ShowOptions, context: CommandContext): Promise<void> {

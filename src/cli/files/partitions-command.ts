@@ -1,18 +1,13 @@
 /** `twostep partitions`: partition tables as CSV and as the binary that lies in flash, as gen_esp32part.py has them. */
 import { FormatError, type FormatIssue } from '#formats/format-error.ts';
-import { formatPartitionCsv, parsePartitionCsv } from '#formats/partition-csv.ts';
-import {
-  decodePartitionTable,
-  encodePartitionTable,
-  type Partition,
-  PARTITION_MAGIC,
-} from '#formats/partition-table.ts';
+import { formatPartitionCsv } from '#formats/partition-csv.ts';
+import { encodePartitionTable, type Partition } from '#formats/partition-table.ts';
 import { verifyFlashSize, verifyPartitions } from '#formats/partition-checks.ts';
-import { readU16 } from '#formats/bytes.ts';
 import { type Command, Option } from 'commander';
 import { type CommandContext } from '../context.ts';
 import { fileAction, inFile, readInput, warn, writeOutputs } from './file-command.ts';
 import { parseAddress, parseFlashSizeOption } from './number-option.ts';
+import { readTableFile } from './table-file.ts';
 
 interface TableOptions {
   output?: string;
@@ -67,7 +62,7 @@ async function encode(path: string, options: EncodeOptions, context: CommandCont
   await writeOutputs([{ path: options.output, content: binary }]);
 }
 
-/** As the official tool: what begins with a row is a binary, anything else a CSV. */
+/** A CSV is checked as it is read, a binary afterwards. */
 function readTable(
   bytes: Uint8Array,
   options: TableOptions,
@@ -80,13 +75,12 @@ function readTable(
     secure: options.secure,
     flashSize: options.flashSize,
   };
-  if (bytes.length < 2 || readU16(bytes, 0) !== PARTITION_MAGIC) {
-    const { verify, extraPartitionSubtypes: extraSubtypes } = options;
-    return { ...parsePartitionCsv(bytes, { ...checks, env, verify, extraSubtypes }), md5Ok: true };
-  }
-  const { partitions, issues, md5 } = decodePartitionTable(bytes);
+  const { verify, extraPartitionSubtypes: extraSubtypes } = options;
+  const table = readTableFile(bytes, { ...checks, env, verify, extraSubtypes });
+  if (table.kind === 'csv') return { ...table, md5Ok: true };
+  const { partitions, issues, md5 } = table;
   const verdict = verifyPartitions(partitions, checks);
-  const [error] = options.verify ? verdict.errors : verifyFlashSize(partitions, checks);
+  const [error] = verify ? verdict.errors : verifyFlashSize(partitions, checks);
   if (error) throw new FormatError(error.code, error.message);
   const noted = options.disableMd5sum ? issues.filter(({ code }) => code !== 'partition-md5-missing') : issues;
   return { partitions, md5Ok: md5 === 'right', warnings: [...noted, ...verdict.warnings] };

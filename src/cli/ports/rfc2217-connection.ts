@@ -6,17 +6,8 @@ import { systemClock, withLimit } from '#clock.ts';
 import { concatBytes } from '#formats/bytes.ts';
 import { type Socket } from 'node:net';
 import { InputError } from '../input-error.ts';
-import {
-  ANSWER,
-  ComPort,
-  Control,
-  decodeComPort,
-  EIGHT_BITS,
-  encodeComPort,
-  NO_PARITY,
-  ONE_STOP_BIT,
-  Purge,
-} from './com-port-option.ts';
+import { ComPortAnswers, type Expected } from './com-port-answers.ts';
+import { ComPort, Control, EIGHT_BITS, encodeComPort, NO_PARITY, ONE_STOP_BIT, Purge } from './com-port-option.ts';
 import { lostError } from './streams.ts';
 import { dial, hangUp, type TcpAddress } from './tcp-socket.ts';
 import { encodeVerb, escapeData, TelnetDecoder, TelnetOption, TelnetOptions } from './telnet.ts';
@@ -48,18 +39,6 @@ const LINES: readonly (readonly number[])[] = [
   [Control.RtsOn, Control.RtsOff],
 ];
 
-/** An answer that somebody waits for. */
-interface Expected {
-  readonly command: number;
-  /** The values that it may have; any when not given. */
-  readonly values?: readonly number[] | undefined;
-}
-
-interface Waiter extends Expected {
-  readonly resolve: (value: number) => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class Rfc2217Connection {
   /** Gets the device's bytes; what comes while nobody is set is thrown away. */
   onData: ((bytes: Uint8Array) => void) | undefined;
@@ -75,7 +54,7 @@ export class Rfc2217Connection {
     },
     (verb, option) => void this.#socket.write(encodeVerb(verb, option)),
   );
-  readonly #waiters = new Set<Waiter>();
+  readonly #answers = new ComPortAnswers();
   #agreed: { resolve: () => void; reject: (error: Error) => void } | undefined;
   /** The first words of a server that has not agreed yet: they may say why it does not. */
   #greeting = '';
@@ -115,7 +94,7 @@ export class Rfc2217Connection {
         this.#checkAgreement();
       },
       subnegotiation: (option, payload) => {
-        if (option === TelnetOption.ComPort) this.#answer(payload);
+        if (option === TelnetOption.ComPort) this.#answers.take(payload);
       },
     });
     socket.on('data', (bytes) => decoder.push(Uint8Array.from(bytes)));
@@ -253,34 +232,13 @@ export class Rfc2217Connection {
   }
 
   /** Sends commands and waits for the value of each one's answer. */
-  async #request(bytes: Uint8Array, expected: readonly Expected[], ms: number): Promise<number[]> {
-    const own: Waiter[] = [];
-    const answers = expected.map(
-      (each) => new Promise<number>((resolve, reject) => own.push({ ...each, resolve, reject })),
-    );
-    for (const waiter of own) this.#waiters.add(waiter);
+  #request(bytes: Uint8Array, expected: readonly Expected[], ms: number): Promise<number[]> {
+    const answers = this.#answers.wait(expected, {
+      ms,
+      onTimeout: () => new Error(`${this.#address} does not answer within ${ms} ms`),
+    });
     this.#write(bytes);
-    try {
-      return await withLimit(systemClock, Promise.all(answers), {
-        ms,
-        onTimeout: () => new Error(`${this.#address} does not answer within ${ms} ms`),
-      });
-    } finally {
-      // An answer that comes later belongs to nobody.
-      for (const waiter of own) this.#waiters.delete(waiter);
-    }
-  }
-
-  #answer(payload: Uint8Array): void {
-    const message = decodeComPort(payload);
-    // States of line and modem that the server tells of its own accord find nobody here.
-    for (const waiter of this.#waiters) {
-      if (message?.command !== waiter.command + ANSWER) continue;
-      if (waiter.values && !waiter.values.includes(message.value)) continue;
-      this.#waiters.delete(waiter);
-      waiter.resolve(message.value);
-      return;
-    }
+    return answers;
   }
 
   #close(): void {
@@ -291,7 +249,7 @@ export class Rfc2217Connection {
         ? Object.assign(new Error(`${this.#address} hangs up at once: it may serve another host`), { code: 'EBUSY' })
         : notRfc2217(`${this.#address} hangs up and says "${this.#greeting}"`),
     );
-    for (const { reject } of this.#waiters) reject(lostError());
+    this.#answers.fail(lostError());
     this.onEnd?.();
   }
 }

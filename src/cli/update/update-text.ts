@@ -2,7 +2,7 @@
 import { type BoardView, type PlanView, type SlotView, type UpdateView } from '#api.ts';
 import { type Message } from '#messages/message.ts';
 import { printable } from '#messages/printable.ts';
-import { bytesText } from '#messages/units.ts';
+import { bytesText, rateText } from '#messages/units.ts';
 import {
   choiceText,
   failureMessage,
@@ -62,9 +62,38 @@ function choiceLine(choice: Choice, { state }: UpdateView): string {
   return `  ${choice.padEnd(8)} ${title}: ${[what, risk].filter(Boolean).join(' ')}`;
 }
 
+/** Whether nothing more will become of it. */
+export const isOver = ({ state, queued }: UpdateView): boolean => state.position.at === 'ended' || queued === 'held';
+
 /** Bytes of what is being downloaded, and of how many. */
 export function downloaded({ state }: UpdateView): { phase: string; done: number; total: number } | undefined {
   const { position, facts } = state;
   if (position.at !== 'downloading') return undefined;
   return { phase: position.transfer, done: coveredBytes(position.served), total: facts.sizes[position.transfer] ?? 0 };
+}
+
+/**
+ * Boards that are updated together, in a line for a terminal: how many are done, and how far those are that are under way. What matters most
+ * comes first, as the end is cut off where there are many.
+ *
+ * @returns nothing while none is under way.
+ */
+export function boardsLine(updates: readonly UpdateView[]): string | undefined {
+  const underWay = updates.flatMap((update) => boardShare(update) ?? []);
+  if (underWay.length === 0) return undefined;
+  const over = updates.filter(isOver);
+  const done = over.filter(({ state: { position } }) => position.at === 'ended' && position.outcome === 'complete');
+  const rate = updates.reduce((sum, update) => sum + (downloaded(update) ? (update.rate ?? 0) : 0), 0);
+  const missed = over.length - done.length;
+  const counts = `${done.length} of ${updates.length} boards done${missed > 0 ? `, ${missed} not updated` : ''}`;
+  return [counts, ...(rate > 0 ? [rateText(rate)] : []), underWay.join(', ')].join(' · ');
+}
+
+/** `Kitchen app 42 %`, of a board that somebody works on. */
+function boardShare({ board, queued, state: { position, facts } }: UpdateView): string | undefined {
+  if (queued || !('transfer' in position) || position.at === 'deciding' || position.at === 'picking') return undefined;
+  const { transfer } = position;
+  const served = 'served' in position ? coveredBytes(position.served) : 0;
+  const percent = Math.floor((100 * served) / Math.max(1, facts.sizes[transfer] ?? 0));
+  return `${printable(board.name)} ${transfer} ${percent} %`;
 }

@@ -5,13 +5,11 @@ import { failedAttempt } from '#workflows/update-state.ts';
 import { type CommandContext } from '../context.ts';
 import { InputError } from '../input-error.ts';
 import { type StationClient } from '../station-client.ts';
-import { boardName, downloaded, updateLine } from './update-text.ts';
+import { boardName, boardsLine, downloaded, isOver, updateLine } from './update-text.ts';
 
 /** Milliseconds until a station that hung up is connected to again, and after which it is given up. */
 const RECONNECT_MS = 1000;
 const GIVE_UP_MS = 60_000;
-
-const isOver = ({ state, queued }: UpdateView): boolean => state.position.at === 'ended' || queued === 'held';
 
 /** Decisions that are left to people whatever was to be done after a failure. */
 const needsSomebody = ({ state: { position } }: UpdateView): boolean =>
@@ -25,6 +23,7 @@ export class UpdateWatch {
   readonly #said = new Map<string, string>();
   readonly #asked = new Set<string>();
   #questions: Promise<void> = Promise.resolve();
+  #isAsking = false;
 
   /** `isOwn`: nobody but this command decides at that station. */
   constructor(
@@ -116,10 +115,22 @@ export class UpdateWatch {
       const { position } = update.state;
       output.say('update', { board: update.board, position, choices: update.choices, queued: update.queued }, line);
     }
-    const now = downloaded(update);
-    if (!now) output.rest();
-    else if (this.#updates.size === 1) output.progress(now.phase, now.done, now.total);
+    this.#showProgress(update);
     this.#askWhatNow(update);
+  }
+
+  #showProgress(update: UpdateView): void {
+    const { output } = this.#context;
+    if (this.#updates.size === 1) {
+      const now = downloaded(update);
+      if (now) output.progress(now.phase, now.done, now.total);
+      else output.rest();
+      return;
+    }
+    // A question stands where the line would go on changing.
+    const line = this.#isAsking ? undefined : boardsLine(this.updates);
+    if (line === undefined) output.rest();
+    else output.status(line);
   }
 
   /** One question after the other; each state is asked about once. */
@@ -169,9 +180,16 @@ export class UpdateWatch {
 
   /** Asks until one of them is typed; nothing at the end of the input. */
   async #oneOf(question: string, answers: readonly string[]): Promise<string | undefined> {
-    for (;;) {
-      const typed = await this.#context.prompt.ask(`${question} [${answers.join(', ')}] `);
-      if (typed === undefined || answers.includes(typed)) return typed;
+    const { output, prompt } = this.#context;
+    this.#isAsking = true;
+    output.rest();
+    try {
+      for (;;) {
+        const typed = await prompt.ask(`${question} [${answers.join(', ')}] `);
+        if (typed === undefined || answers.includes(typed)) return typed;
+      }
+    } finally {
+      this.#isAsking = false;
     }
   }
 }

@@ -11,7 +11,8 @@ import { error, info, type LogLine, warning } from '#sim/boot/log-line.ts';
 import { type Lan } from '#sim/network/lan.ts';
 import { type OtaContext, setBootPartition } from './app-ota.ts';
 import { EspError, espErrorHex, espErrorName, nextUpdatePartition, OtaWriter } from './esp-ota.ts';
-import { type HttpAnswer, HttpClient } from './http-client.ts';
+import { type HttpAnswer } from './http-answer.ts';
+import { HttpClient } from './http-client.ts';
 import { type Task } from './task.ts';
 
 /** `esp_ota_set_boot_partition`; an otadata that has no room for another entry cannot be written. */

@@ -3,7 +3,6 @@ import { type BoardView, type FoundBoard, type ProvisionedBoard, type SlotView }
 import { chipByName } from '#formats/chips.ts';
 import { type RunningSlot } from '#formats/ota-slots.ts';
 import { type Candidate } from '#workflows/update-state.ts';
-import { type BoardPage } from '#device/board-http.ts';
 import { type StationEvents } from '../events.ts';
 import { type BoardNetwork } from '../network/board-network.ts';
 import { newId } from '../new-id.ts';
@@ -11,7 +10,7 @@ import { Refusal } from '../refusal.ts';
 import { hostOf, privateAddress } from './board-address.ts';
 import { type BoardRecord, type BoardStore } from '../store/board-store.ts';
 import { type Database } from '../store/database.ts';
-import { currentSlots } from './current-slots.ts';
+import { type BoardRun, boardView, type Look, type Page } from './board-view.ts';
 import { isSameBoard } from './same-mac.ts';
 
 export interface BoardsOptions {
@@ -21,24 +20,6 @@ export interface BoardsOptions {
   events: StationEvents;
   /** Milliseconds since 1970. */
   now: () => number;
-}
-
-/** What a look at a board gave. */
-export type Page = BoardPage | 'silent' | 'unknown';
-
-/** A run of a board that is not over. */
-export interface BoardRun {
-  id: string;
-  slots: SlotView[];
-  /** The board has enough to do: its page is not asked for. */
-  busy: boolean;
-}
-
-interface Look {
-  page: Page;
-  /** Another board answers at its address. */
-  other: boolean;
-  at: number;
 }
 
 export class Boards {
@@ -68,12 +49,6 @@ export class Boards {
     const record = this.#options.store.get(id);
     if (!record) throw new Refusal('not-found', 'There is no such board');
     return record;
-  }
-
-  /** What its page said at the last look. */
-  #pageOf(id: string): BoardPage | undefined {
-    const look = this.#looks.get(id);
-    return look && typeof look.page !== 'string' ? look.page : undefined;
   }
 
   /**
@@ -273,29 +248,7 @@ export class Boards {
   }
 
   #view(record: BoardRecord): BoardView {
-    const { id, name, address, mac, chip, from } = record;
-    const look = this.#looks.get(id);
-    const run = this.runOf(id);
-    const { running, slots } = currentSlots(record, this.#pageOf(id));
-    return {
-      id,
-      name: name ?? mac ?? address ?? id,
-      ...(address !== undefined && { address }),
-      ...(mac !== undefined && { mac }),
-      ...(chip !== undefined && { chip }),
-      from,
-      reach: !look
-        ? 'unknown'
-        : look.other || look.page === 'unknown'
-          ? 'other'
-          : look.page === 'silent'
-            ? 'silent'
-            : 'online',
-      ...(look && { seenAt: look.at }),
-      ...(running !== undefined && { running }),
-      slots: run?.slots ?? slots,
-      ...(run && { updateId: run.id }),
-    };
+    return boardView(record, { look: this.#looks.get(record.id), run: this.runOf(record.id) });
   }
 }
 

@@ -1,10 +1,13 @@
-/** A folder into which people put release files: what is new in it is taken, what is removed from it stays in the station. */
+/** A folder into which people put release files and build folders: what is new in it is taken, what is removed from it stays in the station. */
 import { MAX_UPLOAD } from '#api.ts';
 import { type Clock } from '#clock.ts';
+import { type Dirent } from 'node:fs';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Refusal } from '../refusal.ts';
 import { StartError } from '../start-error.ts';
+import { folderStamp } from './build-folder.ts';
+import { packFolder } from './packed-folder.ts';
 import { type ReleaseLibrary } from './release-library.ts';
 
 /** Milliseconds between two looks. */
@@ -19,7 +22,7 @@ export interface FolderOptions {
 
 export class ReleaseFolder {
   readonly #options: FolderOptions;
-  /** Size and time of each file as it was last seen, and whether it was dealt with. */
+  /** Size and time of each file, or of all files of a folder, as it was last seen, and whether it was dealt with. */
   readonly #seen = new Map<string, { stamp: string; done: boolean }>();
   #cancel: (() => void) | undefined;
   #closed = false;
@@ -61,28 +64,43 @@ export class ReleaseFolder {
     });
   }
 
-  /** A file that is new is taken once it did not change between two looks: it may still be being copied. */
+  /** What is new is taken once it did not change between two looks: it may still be being copied. */
   async look({ settled = false } = {}): Promise<void> {
-    const { folder } = this.#options;
-    const entries = await readdir(folder, { withFileTypes: true });
-    for (const { name } of entries.filter((entry) => entry.isFile() && !entry.name.startsWith('.'))) {
-      const info = await stat(join(folder, name)).catch(() => undefined); // removed just now
-      if (!info) continue;
-      const stamp = `${info.size} ${info.mtimeMs}`;
+    const entries = await readdir(this.#options.folder, { withFileTypes: true });
+    for (const entry of entries.filter(({ name }) => !name.startsWith('.'))) {
+      const { name } = entry;
+      const stamp = await this.#stamp(entry);
+      if (stamp === undefined) continue;
       const last = this.#seen.get(name);
       const quiet = settled || last?.stamp === stamp;
-      if (quiet && !(last?.done && last.stamp === stamp)) await this.#take(name, info.size);
+      if (quiet && !(last?.done && last.stamp === stamp)) await this.#take(entry);
       this.#seen.set(name, { stamp, done: quiet });
     }
   }
 
-  async #take(name: string, size: number): Promise<void> {
+  /** Nothing for what is neither file nor folder, or was removed just now. */
+  async #stamp(entry: Dirent): Promise<string | undefined> {
+    const path = join(this.#options.folder, entry.name);
+    if (entry.isDirectory()) return folderStamp(path);
+    const info = entry.isFile() ? await stat(path).catch(() => undefined) : undefined;
+    return info && `${info.size} ${info.mtimeMs}`;
+  }
+
+  async #take(entry: Dirent): Promise<void> {
     const { folder, library, log } = this.#options;
+    const { name } = entry;
+    const path = join(folder, name);
     try {
-      if (size > MAX_UPLOAD) throw new Refusal('too-large');
-      await library.add(name, new Uint8Array(await readFile(join(folder, name))));
+      if (entry.isDirectory()) await library.add(`${name}.twostep.zip`, await packFolder(path));
+      else await library.add(name, await readWhole(path));
     } catch (error) {
       log(`${name} is not taken: ${error instanceof Refusal ? (error.detail ?? error.code) : 'it cannot be read'}`);
     }
   }
+}
+
+/** @throws {Refusal} `too-large`. */
+async function readWhole(path: string): Promise<Uint8Array> {
+  if ((await stat(path)).size > MAX_UPLOAD) throw new Refusal('too-large');
+  return new Uint8Array(await readFile(path));
 }

@@ -1,6 +1,5 @@
 /** The releases that the station has: checked when they come, kept as the files that they came in. */
 import { type ReleaseView } from '#api.ts';
-import { FormatError } from '#formats/format-error.ts';
 import { checkRelease } from '#formats/release/check-release.ts';
 import { recogniseRelease } from '#formats/release/recognise.ts';
 import { type Release } from '#formats/release/release.ts';
@@ -12,6 +11,7 @@ import { type ReleaseImage, type ReleaseStore } from '../store/release-store.ts'
 import { writeWhole } from '../store/kept-file.ts';
 import { Turns } from '../turns.ts';
 import { ReleaseCache } from './release-cache.ts';
+import { refusingRelease } from './refused-release.ts';
 import { releaseImages, releaseView, sha256Hex } from './release-view.ts';
 
 export interface LibraryOptions {
@@ -122,13 +122,8 @@ export class ReleaseLibrary {
 
 /** @throws {Refusal} `release-refused`, for what no board could be given. */
 function readRelease(path: string, bytes: Uint8Array): Release {
-  try {
-    const release = recogniseRelease([{ path, bytes }]);
-    const [fault] = checkRelease(release);
-    if (fault) throw new Refusal('release-refused', `${fault.code}: ${fault.message}`);
-    return release;
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new Refusal('release-refused', `${error.code}: ${error.message}`, { cause: error });
-  }
+  const release = refusingRelease(() => recogniseRelease([{ path, bytes }]));
+  const [fault] = checkRelease(release);
+  if (fault) throw new Refusal('release-refused', `${fault.code}: ${fault.message}`);
+  return release;
 }

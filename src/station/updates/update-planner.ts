@@ -1,12 +1,13 @@
 /** Plans the update of one board: looks at it, finds out what it has, and asks the workflow what would be done. */
 import { type SlotView } from '#api.ts';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { chipByName } from '#formats/chips.ts';
 import { type RunningSlot, updateSlot } from '#formats/ota-slots.ts';
 import { otaSlots } from '#formats/partition-table.ts';
 import { type Release, type ReleaseBuild } from '#formats/release/release.ts';
 import { SEED_FIRMWARE } from '#formats/release/firmware-profile.ts';
 import { updateNotice } from '#workflows/update-notices.ts';
-import { type KnownBoard, type OldData, planUpdate, shownOf, type UpdatePlan } from '#workflows/update-plan.ts';
+import { type KnownBoard, type OldData, planUpdate, type UpdatePlan } from '#workflows/update-plan.ts';
 import { type BoardFiles } from '../board-files/board-files.ts';
 import { type Boards } from '../boards/boards.ts';
 import { currentSlots, slotOf } from '../boards/current-slots.ts';

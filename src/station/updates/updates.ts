@@ -2,15 +2,14 @@
 import { type DecisionRequest, type JournalLine, type PlanRequest, type PlanView, type UpdateView } from '#api.ts';
 import { type Clock, sleep, withLimit } from '#clock.ts';
 import { policyChoice } from '#workflows/failure-policy.ts';
-import { RateMeter } from '#workflows/rate-meter.ts';
 import { UpdateRun } from '#workflows/run-update.ts';
 import { type UpdateTimes } from '#workflows/update-surroundings.ts';
 import { nextStep } from '#workflows/two-step-ota.ts';
 import { choicesOf, failedAttempt, type UpdateEvent, type UpdateState } from '#workflows/update-state.ts';
-import { campaignStep } from '#workflows/update-campaign.ts';
 import { isDeepStrictEqual } from 'node:util';
 import { type BoardFiles } from '../board-files/board-files.ts';
-import { type BoardRun, type Boards } from '../boards/boards.ts';
+import { type BoardRun } from '../boards/board-view.ts';
+import { type Boards } from '../boards/boards.ts';
 import { type StationEvents } from '../events.ts';
 import { type BoardNetwork } from '../network/board-network.ts';
 import { Refusal } from '../refusal.ts';
@@ -18,14 +17,17 @@ import { type ReleaseLibrary } from '../releases/release-library.ts';
 import { type Database } from '../store/database.ts';
 import { type UpdateRecord, type UpdateStore } from '../store/update-store.ts';
 import { Turns } from '../turns.ts';
+import { takeTurns } from './campaign-turns.ts';
+import { DownloadRate } from './download-rate.ts';
+import { noteEvent } from './note-event.ts';
 import { type Campaign, OpenUpdates } from './open-updates.ts';
 import { planBoards, planView } from './plan-boards.ts';
 import { surroundingsOf } from './run-surroundings.ts';
-import { runningAfter, slotViews } from './slot-views.ts';
+import { slotViews } from './slot-views.ts';
 import { type StartWish, startRecords } from './start-records.ts';
 import { type StepFiles } from './step-files.ts';
 import { type BoardPlan, UpdatePlanner } from './update-planner.ts';
-import { bytesServed, isBusy, journalLine, memberStatus, updateView } from './update-view.ts';
+import { isBusy, updateView } from './update-view.ts';
 
 export interface UpdatesOptions {
   database: Database;
@@ -51,17 +53,12 @@ const HISTORY = 200;
 const TRY_AGAIN = 30_000;
 /** Milliseconds that an answer waits for what was said to have its effect. */
 const EFFECT = 2000;
-/** A board fetches range by range. */
-const RATE = { window: 10_000, least: 1000 };
-/** Milliseconds without a byte after which a rate is told anew. */
-const RATE_AGES = 5000;
 
 interface ActiveRun {
   run: UpdateRun;
   record: UpdateRecord;
   campaign: Campaign;
-  rate: RateMeter;
-  cancelAging?: () => void;
+  rate: DownloadRate;
 }
 
 export class Updates {
@@ -185,8 +182,8 @@ export class Updates {
   async close(): Promise<void> {
     this.#closing.abort();
     const runs = [...this.#active.values()];
-    for (const { run, cancelAging } of runs) {
-      cancelAging?.();
+    for (const { run, rate } of runs) {
+      rate.stop();
       run.halt();
     }
     await Promise.allSettled(runs.map(({ run }) => run.ended));
@@ -226,18 +223,7 @@ export class Updates {
   #advance(campaignId: string): void {
     const campaign = this.#open.campaign(campaignId);
     if (!campaign || this.#isClosed) return;
-    const { members, rules } = campaign;
-    const step = campaignStep(members.map(memberStatus), rules);
-    const at = (places: readonly number[]): UpdateRecord[] => places.flatMap((place) => members[place] ?? []);
-    const [begun, held] = [at(step.begin), at(step.hold)];
-    if (begun.length + held.length === 0) return;
-    const { store, now, database } = this.#options;
-    for (const record of held) Object.assign(record, { queued: 'held', changedAt: now(), endedAt: now() });
-    for (const record of begun) delete record.queued;
-    database.transaction(() => {
-      for (const record of [...begun, ...held]) store.change(record);
-      for (const { id } of held) store.note(id, { at: now(), event: 'held', position: 'ready' });
-    });
+    const { begun, held } = takeTurns(campaign, this.#options);
     for (const record of held) this.#over(record);
     for (const record of begun) this.#launch(record, { resumed: false });
     if (held.length > 0) void this.#sweep();
@@ -254,9 +240,10 @@ export class Updates {
     const { now, store } = this.#options;
     const leftFor = now() - (store.lastLeft(record) ?? -Infinity);
     const run = new UpdateRun(record.state, surroundings, { resumed, leftFor });
-    const active: ActiveRun = { run, record, campaign, rate: new RateMeter(RATE) };
+    const rate = new DownloadRate(this.#options.clock, () => this.#tell(record));
+    const active: ActiveRun = { run, record, campaign, rate };
     this.#active.set(record.id, active);
-    active.rate.add(this.#options.clock.now(), bytesServed(record.state.position));
+    rate.see(record.state.position);
     run.onState(() => this.#changed(active));
     this.#decideByPolicy(active);
     this.#tell(record);
@@ -266,51 +253,20 @@ export class Updates {
     );
   }
 
-  /** Writes down what happened, before anything follows from it. */
-  #note(record: UpdateRecord, event: UpdateEvent, state: UpdateState): Promise<void> {
-    const { database, store, boards, clock, now } = this.#options;
-    const at = now();
-    const ended = state.position.at === 'ended';
-    // Each range that was fetched would be a line of its own.
-    const isLine = event.event !== 'served' || state.position.at !== record.state.position.at;
-    const next: UpdateRecord = { ...record, state, changedAt: at, ...(ended && { endedAt: at }) };
-    if (ended) delete next.queued;
-    const written = database.soon(() => {
-      store.change(next);
-      if (isLine) store.note(record.id, journalLine(at, event, state.position));
-      if (ended && state.position.at === 'ended' && state.position.outcome !== 'cancelled') {
-        boards.keepHoldings(record.board.id, slotViews(state.slots, record.carried), runningAfter(state));
-      }
-    });
-    return clock.outside(written).then(() => {
-      if (ended) delete record.queued;
-      Object.assign(record, next);
-      if (ended) this.#over(record);
-    });
+  async #note(record: UpdateRecord, event: UpdateEvent, state: UpdateState): Promise<void> {
+    await noteEvent(record, { event, state }, this.#options);
+    if (state.position.at === 'ended') this.#over(record);
   }
 
   #changed(active: ActiveRun): void {
     const { record, rate } = active;
     const { address, position } = record.state;
-    if (position.at === 'downloading') rate.add(this.#options.clock.now(), bytesServed(position));
-    else rate.clear();
+    rate.see(position);
     this.#options.boards.moved(record.board.id, address);
     this.#tell(record);
-    this.#ageRate(active);
     this.#decideByPolicy(active);
     // Its place may be free for another, or it may stand in the way of one.
     this.#advance(record.campaign);
-  }
-
-  /** A download that stands still has no rate any more. */
-  #ageRate(active: ActiveRun): void {
-    active.cancelAging?.();
-    delete active.cancelAging;
-    if (this.#rate(active) === undefined) return;
-    active.cancelAging = this.#options.clock.after(RATE_AGES, () => {
-      this.#tell(active.record);
-      this.#ageRate(active);
-    });
   }
 
   #decideByPolicy({ run, record, campaign }: ActiveRun): void {
@@ -321,15 +277,15 @@ export class Updates {
   }
 
   #finished(active: ActiveRun): void {
-    active.cancelAging?.();
+    active.rate.stop();
     this.#active.delete(active.record.id);
     this.#advance(active.record.campaign);
     void this.#sweep();
   }
 
   /** Halted, or its journal could not be written: then it goes on as after a restart. */
-  async #broken({ record, cancelAging }: ActiveRun, error: unknown): Promise<void> {
-    cancelAging?.();
+  async #broken({ record, rate }: ActiveRun, error: unknown): Promise<void> {
+    rate.stop();
     this.#active.delete(record.id);
     if (this.#isClosed) return;
     this.#options.log(`The update of ${record.board.name} stands still: ${String(error)}`);
@@ -366,11 +322,6 @@ export class Updates {
 
   #view(record: UpdateRecord): UpdateView {
     const active = this.#active.get(record.id);
-    return active ? updateView(active.record, this.#rate(active)) : updateView(record);
-  }
-
-  /** Bytes a second, or nothing while that is not known. */
-  #rate({ rate }: ActiveRun): number | undefined {
-    return rate.rate(this.#options.clock.now());
+    return active ? updateView(active.record, active.rate.now) : updateView(record);
   }
 }

@@ -37,6 +37,8 @@ export class NetworkBoard {
   readonly board: VirtualEsp32;
   readonly station;
   readonly server: FileServer;
+  /** Those of the board itself; more of them can be added. */
+  readonly faults: FaultInjector;
   /** What the board printed. */
   output = '';
 
@@ -53,6 +55,7 @@ export class NetworkBoard {
       lan: (address) => this.lan.host(address),
       ...(shape.faults ? { faults: shape.faults } : {}),
     });
+    this.faults = new FaultInjector(shape.boardFaults);
     const flash = shape.flash ?? flashWith({ chip, partitions, content: { ota_0: appFor(chip), ...content } });
     this.board = new VirtualEsp32({
       chip,
@@ -61,7 +64,7 @@ export class NetworkBoard {
       network: this.wifi,
       instantLine: true,
       startFirmware: firmwareByName(firmware, shape.changes),
-      ...(shape.boardFaults ? { faults: new FaultInjector(shape.boardFaults) } : {}),
+      faults: this.faults,
     });
     this.wifi.board = this.board;
     const text = new TextDecoder();

@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { type ByteRange } from '#workflows/byte-ranges.ts';
 import { type Candidate } from '#workflows/update-state.ts';
 import { type BoardPage } from '#device/board-page.ts';
-import { shownOf } from '#workflows/update-plan.ts';
+import { shownOf } from '#formats/data/shown-data.ts';
 import { type BoardFiles, type OfferedFile, type OfferHandle } from '../../../src/station/board-files/board-files.ts';
 import { type BoardNetwork } from '../../../src/station/network/board-network.ts';
 

@@ -59,51 +59,81 @@ export function boxHeight(size: number | undefined, largest: number, tallest = T
   return Math.max(SHORTEST, Math.round((size / largest) * tallest));
 }
 
-export function layoutStory({ scenes, steps }: SlotStory, width: number): StoryLayout {
-  const gaps = steps.length * (CHIP.width + 24);
-  const isWide = (width - gaps) / scenes.length >= LEAST_SCENE;
-  const sceneWidth = Math.min(isWide ? (width - gaps) / scenes.length : width, isWide ? MOST_SCENE : MOST_ALONE);
-  const boxWidth = (sceneWidth - PAIR_GAP) / 2;
-  const largest = Math.max(0, ...scenes.flatMap(({ slots }) => slots.map(({ size }) => size ?? 0)));
-  const heightOf = (box: SlotBox): number => boxHeight(box.size, largest, isWide ? TALLEST : 150);
+export function layoutStory(story: SlotStory, width: number): StoryLayout {
+  const { scenes, steps } = story;
+  const measures = measure(story, width);
+  const { isWide, sceneWidth, gap, heightOf } = measures;
   const layout: StoryLayout = { height: 0, scenes: [], boxes: [], steps: [] };
-  // Beside each other, what is left of the width goes to the arrows, up to where they would look lost.
-  const gap = isWide && steps.length > 0 ? Math.min(MOST_GAP, (width - sceneWidth * scenes.length) / steps.length) : 0;
   let y = 0;
   for (const [index, scene] of scenes.entries()) {
     const step = steps[index - 1];
     const x = isWide ? index * (sceneWidth + gap) : 0;
-    const chipY = isWide ? TITLE : y;
+    const chipY = isWide ? TITLE : y + 4;
     if (!isWide && step) y += CHIP.height + 16;
     layout.scenes.push({ scene, x, y: y + 16 });
     const top = y + TITLE + (isWide && steps.length > 0 ? LANE : 0);
-    for (const [side, box] of scene.slots.entries()) {
-      const boxX = x + side * (boxWidth + PAIR_GAP);
-      layout.boxes.push({
-        box,
-        scene,
-        index: layout.boxes.length,
-        x: boxX,
-        y: top,
-        width: boxWidth,
-        height: heightOf(box),
-      });
-    }
-    if (step) {
-      // Under each other, the title stands above the left box: the arrow passes it on its right.
-      const across = step.target === 'PA' ? (isWide ? 0.5 : 0.8) : 0.5;
-      const left = step.target === 'PA' ? x : x + boxWidth + PAIR_GAP;
-      const tip = { x: left + across * boxWidth, y: top - 3 };
-      const chip = isWide
-        ? { x: x - gap + (gap - CHIP.width) / 2, y: chipY, ...CHIP }
-        : { x: (sceneWidth - CHIP.width) / 2, y: chipY + 4, ...CHIP };
-      layout.steps.push({ step, ...chip, tip, path: pathOf(chip, tip) });
-    }
-    const tallest = Math.max(...scene.slots.map(heightOf));
-    layout.height = Math.max(layout.height, top + tallest + 2);
-    if (!isWide) y = top + tallest + 8;
+    layout.boxes.push(...placeBoxes(scene, { x, y: top, index: layout.boxes.length }, measures));
+    if (step) layout.steps.push(placeStep(step, { x, top, chipY }, measures));
+    const bottom = top + Math.max(...scene.slots.map(heightOf));
+    layout.height = Math.max(layout.height, bottom + 2);
+    if (!isWide) y = bottom + 8;
   }
   return layout;
+}
+
+/** What is the same for all scenes. */
+interface Measures {
+  /** The scenes stand beside each other. */
+  isWide: boolean;
+  sceneWidth: number;
+  boxWidth: number;
+  /** Between two scenes beside each other. */
+  gap: number;
+  heightOf: (box: SlotBox) => number;
+}
+
+function measure({ scenes, steps }: SlotStory, width: number): Measures {
+  const gaps = steps.length * (CHIP.width + 24);
+  const isWide = (width - gaps) / scenes.length >= LEAST_SCENE;
+  const sceneWidth = Math.min(isWide ? (width - gaps) / scenes.length : width, isWide ? MOST_SCENE : MOST_ALONE);
+  const largest = Math.max(0, ...scenes.flatMap(({ slots }) => slots.map(({ size }) => size ?? 0)));
+  return {
+    isWide,
+    sceneWidth,
+    boxWidth: (sceneWidth - PAIR_GAP) / 2,
+    // What is left of the width goes to the arrows, up to where they would look lost.
+    gap: isWide && steps.length > 0 ? Math.min(MOST_GAP, (width - sceneWidth * scenes.length) / steps.length) : 0,
+    heightOf: ({ size }) => boxHeight(size, largest, isWide ? TALLEST : 150),
+  };
+}
+
+/** The boxes of a scene beside each other; `index` is that of the first. */
+const placeBoxes = (
+  scene: SlotScene,
+  { x, y, index }: { x: number; y: number; index: number },
+  { boxWidth, heightOf }: Measures,
+): PlacedBox[] =>
+  scene.slots.map((box, side) => ({
+    ...{ box, scene, index: index + side },
+    x: x + side * (boxWidth + PAIR_GAP),
+    y,
+    width: boxWidth,
+    height: heightOf(box),
+  }));
+
+/** `x` and `top` are those of the boxes of the scene that it leads to. */
+function placeStep(
+  step: SlotStep,
+  { x, top, chipY }: { x: number; top: number; chipY: number },
+  { isWide, sceneWidth, boxWidth, gap }: Measures,
+): PlacedStep {
+  const toLeft = step.target === 'PA';
+  // Under each other, the title stands above the left box: the arrow passes it on its right.
+  const across = toLeft && !isWide ? 0.8 : 0.5;
+  const tip = { x: (toLeft ? x : x + boxWidth + PAIR_GAP) + across * boxWidth, y: top - 3 };
+  const chipX = isWide ? x - gap + (gap - CHIP.width) / 2 : (sceneWidth - CHIP.width) / 2;
+  const chip = { x: chipX, y: chipY, ...CHIP };
+  return { step, ...chip, tip, path: pathOf(chip, tip) };
 }
 
 /** Out of the side of the part, then down into the box. */
