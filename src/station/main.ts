@@ -23,7 +23,7 @@ try {
   if (!(error instanceof StartError)) throw error;
   const todo =
     error.code === 'port-in-use'
-      ? `Start with another one, such as PORT=${Number(env['PORT'] ?? 4600) + 1} npm start`
+      ? `Start with another one, such as PORT=${Number(env['PORT'] ?? 4600) + 10} npm start`
       : `${error.todo ?? ''} Options are those of: npm run twostep -- serve --help`;
   console.error(`${error.message}. ${todo}`);
   process.exitCode = 1;

@@ -55,7 +55,7 @@ export function addReleaseCommands(program: Command, context: CommandContext): v
     .addOption(new Option('--data-layout <layout>', 'what the data are').choices(DATA_LAYOUTS).default('raw'))
     .option('--tag <text>', 'a field of 16 bytes before the data; auto takes it from their digest')
     .option('--wifi-store <store>', 'where the firmware looks for Wi-Fi: none, idf or NAMESPACE:SSIDKEY:PASSKEY')
-    .option('--profile <file.json>', 'what the firmware accepts, where it is not the seed firmware')
+    .option('--profile <file.json>', 'what the firmware accepts, where it is not the demo firmware')
     .option('--nvs-template <file.json>', 'the settings that each unit gets')
     .action(fileAction(context, (paths: string[], options: MakeCommandOptions) => make(paths, options, context)));
 

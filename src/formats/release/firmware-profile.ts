@@ -1,5 +1,5 @@
 /**
- * What the firmware of a product accepts when it is updated over the network. Unless a release says otherwise it is the seed firmware:
+ * What the firmware of a product accepts when it is updated over the network. Unless a release says otherwise it is the demo firmware:
  * the demo of the two-step update, built with the defaults of ESP-IDF 5.1.
  */
 import * as v from 'valibot';
@@ -23,11 +23,11 @@ const ProfileSchema = v.strictObject({
   keepAlive: v.optional(v.boolean(), false),
   /** Seconds that a new app is on trial before it confirms itself, when it is built with app rollback; 0 without. */
   trialSeconds: v.optional(count(0, 3600), 0),
-  /** What `GET /` answers: the status page of the seed firmware, or nothing that can be read. */
+  /** What `GET /` answers: the status page of the demo firmware, or nothing that can be read. */
   indexPage: v.optional(v.picklist(['seed', 'none']), 'seed'),
 });
 
-/** Any selection of the keys; the others are those of the seed firmware. An empty list would pass for an object without keys. */
+/** Any selection of the keys; the others are those of the demo firmware. An empty list would pass for an object without keys. */
 export const FirmwareProfileSchema = v.pipe(
   v.custom<v.InferInput<typeof ProfileSchema>>((value) => !Array.isArray(value), 'Expected Object but received Array'),
   ProfileSchema,

@@ -24,7 +24,7 @@ export interface MakeOptions {
 }
 
 /**
- * The release with the maker's wishes. What is not wished stays as the release has it, and the firmware is the seed firmware unless
+ * The release with the maker's wishes. What is not wished stays as the release has it, and the firmware is the demo firmware unless
  * somebody says otherwise.
  *
  * @throws {FormatError} `release-no-build` when nothing is for that chip; as `withData`.

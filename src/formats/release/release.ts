@@ -105,7 +105,7 @@ export interface Release {
   version?: string;
   /** At least one. */
   builds: ReleaseBuild[];
-  /** What the firmware accepts; the seed firmware unless told. */
+  /** What the firmware accepts; the demo firmware unless told. */
   firmwareProfile?: FirmwareProfile;
   /** Settings that each unit gets; their values come with the unit. */
   nvsTemplate?: NvsField[];
