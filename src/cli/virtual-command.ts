@@ -4,7 +4,7 @@ import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { type CommandContext } from './context.ts';
 import { FIRMWARE_NAMES } from '#sim/firmware/firmwares.ts';
 import { NETWORK_FAULT_FORMS } from './network-fault-option.ts';
-import { EFUSE_NAMES, parseEfuses } from './efuse-option.ts';
+import { EFUSE_NAMES, parseEfuses, parseMac } from './efuse-option.ts';
 import { fastClock } from './fast-clock.ts';
 import { openFlashFile } from './flash-file.ts';
 import { InputError } from './input-error.ts';
@@ -24,6 +24,7 @@ export interface VirtualOptions extends NetworkOptions {
   boot: 'download' | 'normal';
   wiring: 'uart' | 'usb-serial-jtag';
   efuse?: string;
+  mac?: string;
   speed: string;
 }
 
@@ -61,7 +62,10 @@ async function virtualCommand(options: VirtualOptions, { output, signal }: Comma
     ...(control === undefined ? {} : { control: parseTcpAddress(control) }),
     ...(rfc2217 === undefined ? {} : { rfc2217: parseTcpAddress(rfc2217) }),
   };
-  const efuses = options.efuse === undefined ? {} : parseEfuses(options.efuse, chip);
+  const efuses = {
+    ...(options.efuse === undefined ? {} : parseEfuses(options.efuse, chip)),
+    ...(options.mac === undefined ? {} : { mac: parseMac(options.mac) }),
+  };
   const clock = fastClock(parseSpeed(options.speed));
   const failed = new AbortController();
   const network = await virtualNetwork(options, {
@@ -111,8 +115,8 @@ const EXAMPLES = `
 A board has to be flashed before it does anything. Two of them on the network, each in a window of its own:
   twostep flash build/ --data voices.bin --port virtual:esp32@one.bin
   cp one.bin two.bin
-  twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed
-  twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed
+  twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed --mac 24:0a:c4:00:00:02
+  twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed --mac 24:0a:c4:00:00:03
   twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan`;
 
 export function addVirtualCommand(program: Command, context: CommandContext): void {
@@ -144,6 +148,7 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
     )
     .option('--speed <factor>', 'so many times faster than a real board: its line, its flash, its network', '1')
     .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
+    .option('--mac <address>', 'its MAC, such as 24:0a:c4:00:00:02: boards of one chip have the same otherwise')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
     .action((options: VirtualOptions) => virtualCommand(options, context));
