@@ -117,7 +117,9 @@ A board has to be flashed before it does anything. Two of them on the network, e
   cp one.bin two.bin
   twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed --mac 24:0a:c4:00:00:02
   twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed --mac 24:0a:c4:00:00:03
-  twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan`;
+  twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan
+A station that finds them by itself:
+  twostep serve --virtual-boards 8080`;
 
 export function addVirtualCommand(program: Command, context: CommandContext): void {
   program
