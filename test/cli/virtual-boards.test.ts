@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { toHex } from '#formats/bytes.ts';
 import { type BoardView, type FoundBoard } from '#api.ts';
 import { StationClient } from '../../src/cli/station-client.ts';
 import { startRealStation } from '../station/support/real-station.ts';
 import { appFor, flashWith } from '../sim/support/boot-flash.ts';
 import { CliProcess } from '../support/cli-process.ts';
+import { fixture } from '../workflows/boards.ts';
 import { NetworkBoard } from './network-board.ts';
 import { runCli } from './run-cli.ts';
 import { makeVersion } from './update-versions.ts';
@@ -53,6 +56,37 @@ test('a station that was told of them finds two virtual boards by a scan', async
     [first, second].map((address) => ({ address, project: 'two_slot_demo', running: 'PA' })),
   );
 }, 20_000);
+
+test('a board that the command line provisions is in the list of the station by its MAC, with what its slots hold', async () => {
+  const mac = '24:0a:c4:00:00:75';
+  const faces = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0', '--http', '127.0.0.75:0'];
+  const board = start('virtual', '--chip', 'esp32', '--mac', mac, '--speed', '20', '--firmware', 'seed', ...faces);
+  const { uart, control, http } = (await board.next('listening')) as unknown as Record<string, string>;
+  const port = `tcp://${uart}?control=${control!.split(':')[1]}`;
+  const data = join(folder, 'station');
+  const where = ['--listen', '127.0.0.1:0', '--data', data, '--virtual-boards', http!.split(':')[1]!];
+  const url = (await start('serve', ...where).next('serving'))['url'] as string;
+
+  const build = 'test/fixtures/release/idf-build';
+  const args = ['--data', 'package.json', '--port', port, '--station', url];
+  const { code, records } = await runCli(['flash', build, '--json', ...args], { env: { XDG_CACHE_HOME: folder } });
+  expect(code).toBe(0);
+  const client = await connect(url);
+  const boards = await client.get<BoardView[]>('boards');
+  expect(boards).toMatchObject([{ mac, name: mac, chip: 'esp32', from: 'provisioned', address: http, running: 'PA' }]);
+  const [{ id, slots }] = boards as [BoardView];
+  expect(slots).toMatchObject([
+    { slot: 'PA', role: 'app', version: '1.0.0', sha256: toHex(sha256(fixture('release/idf-build/app.bin'))) },
+    { slot: 'PB', role: 'data', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+  ]);
+  expect(records.slice(-2)).toMatchObject([
+    { event: 'station', board: id, mac },
+    { event: 'done', mac },
+  ]);
+  // Found on the network it is the same board.
+  await board.next('online');
+  expect(await client.post('boards/search', { how: 'scan' })).toMatchObject([{ address: http, id }]);
+}, 30_000);
 
 test('a board that has another address after its restart is found again, and its run goes on', async () => {
   const [old, next] = [makeVersion('1.0.0'), makeVersion('2.0.0')];
