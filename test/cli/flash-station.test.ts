@@ -1,9 +1,16 @@
 /** `twostep flash --station` when the station is not there, or not any more: the board is not touched, or has everything. */
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type BoardView } from '#api.ts';
+import * as v from 'valibot';
+import { type BoardView, ProvisionedRequest } from '#api.ts';
+import { runCommandLine } from '../../src/cli/program.ts';
 import { StationClient } from '../../src/cli/station-client.ts';
 import { type RealStation, startRealStation } from '../station/support/real-station.ts';
 import { type CliInput, type CliResult, runCli } from './run-cli.ts';
@@ -81,3 +88,44 @@ describe('with a station', () => {
     expect(await kept()).toMatchObject([{ from: 'provisioned', running: 'PA', slots: [{ role: 'app' }, {}] }]);
   });
 });
+
+test('at a terminal the code of a station elsewhere is asked for before the password, and both reach who they are for', async () => {
+  const told: { path?: string | undefined; cookie?: string | undefined; body: string }[] = [];
+  const server = createServer((request, response) => {
+    const { url: path, headers } = request;
+    void text(request).then((body) => {
+      told.push({ path, cookie: headers.cookie, body });
+      response.setHeader('Content-Type', 'application/json');
+      if (path === '/api/pairing') response.setHeader('Set-Cookie', 'session=of-the-station; HttpOnly');
+      response.end(JSON.stringify({ session: 'pair', boardsListener: {}, id: '1', name: 'board' }));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const station = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const answers = { 'Code that the station printed: ': 'ABCD-EFGH', 'Wi-Fi password: ': 'two steps ahead' };
+  const stdin = Object.assign(new PassThrough(), { isTTY: true });
+  const terminal = {
+    write: (said: string) => {
+      const answer = answers[said as keyof typeof answers];
+      if (answer !== undefined) stdin.write(`${answer}\n`);
+    },
+  };
+  const wifi = ['--wifi-ssid', 'workshop', '--wifi-password-stdin'];
+  const args = ['flash', BUILD, '--port', `virtual:esp32@${board}`, ...wifi, '--station', station];
+  const code = await runCommandLine(args, {
+    streams: { out: terminal, err: terminal },
+    stdin,
+    env: { XDG_CACHE_HOME: folder },
+    onInterrupt: () => undefined,
+  });
+  server.close();
+  expect(code).toBe(0);
+  expect(told.map(({ path, cookie }) => [path, cookie])).toEqual([
+    ['/api/station', undefined],
+    ['/api/pairing', undefined],
+    ['/api/boards/provisioned', 'session=of-the-station'],
+  ]);
+  expect(told[1]?.body).toBe('{"code":"ABCD-EFGH"}');
+  expect(v.is(ProvisionedRequest, JSON.parse(told[2]?.body ?? ''))).toBe(true);
+  expect(told[2]?.body).not.toContain('two steps ahead');
+}, 10_000);
