@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import * as v from 'valibot';
 import { type BoardView, ProvisionedRequest } from '#api.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
@@ -89,19 +89,48 @@ describe('with a station', () => {
   });
 });
 
-test('at a terminal the code of a station elsewhere is asked for before the password, and both reach who they are for', async () => {
-  const told: { path?: string | undefined; cookie?: string | undefined; body: string }[] = [];
+interface Told {
+  path: string | undefined;
+  cookie: string | undefined;
+  body: string;
+}
+
+/** What looks like a station on another computer. `answers`: false for a path where it hangs. */
+async function stationElsewhere(answers: (path: string) => boolean): Promise<{ url: string; told: Told[] }> {
+  const told: Told[] = [];
   const server = createServer((request, response) => {
-    const { url: path, headers } = request;
+    const { url: path = '', headers } = request;
     void text(request).then((body) => {
       told.push({ path, cookie: headers.cookie, body });
+      if (!answers(path)) return;
       response.setHeader('Content-Type', 'application/json');
       if (path === '/api/pairing') response.setHeader('Set-Cookie', 'session=of-the-station; HttpOnly');
       response.end(JSON.stringify({ session: 'pair', boardsListener: {}, id: '1', name: 'board' }));
     });
   }).listen(0, '127.0.0.1');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   await once(server, 'listening');
-  const station = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, told };
+}
+
+test('a station that hangs is waited for no longer than it may take, and the flash is done', async () => {
+  const { url } = await stationElsewhere((path) => path !== '/api/boards/provisioned');
+  const soon = AbortSignal.timeout(1000);
+  const limit = vi.spyOn(AbortSignal, 'timeout').mockReturnValue(soon);
+  onTestFinished(() => limit.mockRestore());
+  const { code, records } = await flash(['--station', url], { typed: ['ABCD-EFGH'] });
+  expect(records.slice(-2)).toMatchObject([
+    { event: 'warning', code: 'station-not-told', reason: 'station-silent' },
+    { event: 'done' },
+  ]);
+  expect(code).toBe(0);
+});
+
+test('at a terminal the code of a station elsewhere is asked for before the password, and both reach who they are for', async () => {
+  const { url: station, told } = await stationElsewhere(() => true);
   const answers = { 'Code that the station printed: ': 'ABCD-EFGH', 'Wi-Fi password: ': 'two steps ahead' };
   const stdin = Object.assign(new PassThrough(), { isTTY: true });
   const terminal = {
@@ -118,7 +147,6 @@ test('at a terminal the code of a station elsewhere is asked for before the pass
     env: { XDG_CACHE_HOME: folder },
     onInterrupt: () => undefined,
   });
-  server.close();
   expect(code).toBe(0);
   expect(told.map(({ path, cookie }) => [path, cookie])).toEqual([
     ['/api/station', undefined],
