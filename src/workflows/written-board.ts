@@ -28,7 +28,7 @@ export interface WrittenSlot {
   /** Project and version of an app; release and tag of data. */
   project?: string;
   version?: string;
-  /** Of the image that was written. */
+  /** Of the image that was written, as a release has it. */
   sha256?: string;
 }
 
@@ -49,8 +49,9 @@ export function writtenBoard({ board, plan, release, address }: WrittenRun): Wri
   if (mac === undefined || !roles?.pa || !roles.pb) return undefined;
   const slotOf = (slot: SlotName, { offset, size }: Partition): WrittenSlot => {
     const write = plan.writes.findLast((one) => one.offset === offset && !one.transient);
-    if (offset === roles.app.offset) return { slot, size, ...(write ? appFacts(write.data) : { role: 'app' }) };
-    if (write) return { slot, size, ...dataFacts(write.data, release) };
+    const image = write?.data.subarray(0, write.imageSize);
+    if (offset === roles.app.offset) return { slot, size, ...(image ? appFacts(image) : { role: 'app' }) };
+    if (image) return { slot, size, ...dataFacts(image, release) };
     const kept = board.slots.find(({ partition }) => partition.offset === offset);
     const tag = kept?.tag;
     return { slot, size, role: kept?.content === 'data' ? 'data' : 'unknown', ...(tag && { version: tag }) };

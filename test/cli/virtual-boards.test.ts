@@ -68,8 +68,10 @@ test('a board that the command line provisions is in the list of the station by 
   const url = (await start('serve', ...where).next('serving'))['url'] as string;
 
   const build = 'test/fixtures/release/idf-build';
-  const args = ['--data', 'package.json', '--port', port, '--station', url];
-  const { code, records } = await runCli(['flash', build, '--json', ...args], { env: { XDG_CACHE_HOME: folder } });
+  // With a network to join, the flash ends when the board has told its address.
+  const wifi = ['--wifi-ssid', 'workshop', '--wifi-password-stdin'];
+  const args = ['flash', build, '--data', 'package.json', '--port', port, '--station', url, ...wifi, '--json'];
+  const { code, records } = await runCli(args, { stdin: 'two steps ahead', env: { XDG_CACHE_HOME: folder } });
   expect(code).toBe(0);
   const client = await connect(url);
   const boards = await client.get<BoardView[]>('boards');

@@ -138,7 +138,7 @@ describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not 
       await press(page, 'Connect');
       await press(page, 'Write and start');
       await verdict(page).waitFor();
-      const written = (await plannedWrites(page)).map(({ data }) => toHex(sha256(data)));
+      const images = [APP, ...(await plannedWrites(page)).map(({ data }) => data)];
       await page.getByRole('link', { name: 'Update', exact: true }).click();
       const boards = page.getByRole('region', { name: 'Boards', exact: true });
       await boards
@@ -152,7 +152,8 @@ describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not 
         ['PA', 'app'],
         ['PB', 'data'],
       ]);
-      for (const { sha256: digest } of slots) expect(written).toContain(digest);
+      const digests = images.map((image) => toHex(sha256(image)));
+      for (const slot of slots) expect(digests).toContain(slot.sha256);
     });
   });
 

@@ -69,6 +69,11 @@ test.each<{ what: string; layout: BoardLayout; options: ProvisionOptions; holds:
   expect(held).toMatchObject({ mac: MAC.toLowerCase(), chip: 'esp32', address: '192.168.1.57', ...holds });
 });
 
+test('an app that is filled up over a copy of the settings is known by its own digest', async () => {
+  const held = await written({}, { wifi: { ssid: 'workshop', password: PASSWORD } });
+  expect(held?.slots[0]).toMatchObject(APP_HELD);
+});
+
 test('no secret is in it', async () => {
   const held = await written({}, { wifi: { ssid: 'workshop', password: PASSWORD } });
   expect(JSON.stringify(held)).not.toContain(PASSWORD);
