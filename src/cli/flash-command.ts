@@ -6,7 +6,7 @@ import { parseWifiStore } from '#formats/nvs/wifi-credentials.ts';
 import { type Release } from '#formats/release/release.ts';
 import { bytesText } from '#messages/units.ts';
 import { boardHints } from '#workflows/board-hints.ts';
-import { readBoardState } from '#workflows/board-state.ts';
+import { type BoardState, readBoardState } from '#workflows/board-state.ts';
 import { type HeaderWish } from '#workflows/bootloader-plan.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
 import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
@@ -18,13 +18,17 @@ import { type Orientation } from '#workflows/roles.ts';
 import { type TableWish } from '#workflows/table-choice.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
 import { isRefusedWish, WorkflowError } from '#workflows/workflow-error.ts';
+import { writtenBoard } from '#workflows/written-board.ts';
 import { comparePlan } from './compare-plan.ts';
+import { connectStation } from './connect-station.ts';
 import { type CommandContext } from './context.ts';
 import { identityText } from './identity-text.ts';
 import { InputError } from './input-error.ts';
 import { planRecord, planText } from './plan-text.ts';
 import { readInput } from './files/file-command.ts';
 import { readRelease } from './release-files.ts';
+import { type StationClient } from './station-client.ts';
+import { tellStation } from './tell-station.ts';
 import { type BoardOptions, leaveLoader, withBoard } from './with-board.ts';
 import { type Command, Option } from 'commander';
 import { addLineOptions, afterOption, jsonOption, portOption } from './board-options.ts';
@@ -41,6 +45,7 @@ export interface FlashOptions extends BoardOptions {
   plan?: boolean;
   full?: boolean;
   signed?: boolean;
+  station?: string;
 }
 
 /**
@@ -48,15 +53,41 @@ export interface FlashOptions extends BoardOptions {
  * @throws everything that `provision` throws.
  */
 async function flashCommand(paths: string[], options: FlashOptions, context: CommandContext): Promise<void> {
-  const { output, signal } = context;
   const release = await readRelease(paths);
+  const station = await stationOf(options, context);
   const wishes = await readWishes(options, context);
-  const hints = boardHints(release, wishes.table);
   sayRelease(release, context);
+  const flashed = await flashBoard({ release, wishes }, options, context);
+  if (!flashed) return;
+  const { verdict, plan, board } = flashed;
+  if (station) {
+    const held = writtenBoard({ board, plan, release: release.name, address: verdict?.address });
+    await tellStation(station, held, context);
+  }
+  sayUp(verdict, { plan, mac: board.identity.mac }, context);
+}
+
+interface Flashed {
+  /** As it was read before. */
+  board: BoardState;
+  plan: FlashPlan;
+  verdict: BootVerdict | undefined;
+}
+
+/** @returns nothing with `--plan`. */
+async function flashBoard(
+  { release, wishes }: { release: Release; wishes: ProvisionOptions },
+  options: FlashOptions,
+  context: CommandContext,
+): Promise<Flashed | undefined> {
+  const { output, signal } = context;
+  const hints = boardHints(release, wishes.table);
+  let flashed: Flashed | undefined;
   await withBoard(options, context, async (board) => {
     const { line, record } = identityText(board.identity);
     output.say('board', record, line);
-    const plan = planProvision(release, await readBoardState(board, board.identity, { signal, hints }), wishes);
+    const state = await readBoardState(board, board.identity, { signal, hints });
+    const plan = planProvision(release, state, wishes);
     output.say('plan', planRecord(plan), planText(plan));
     const refused = plan.objections.length > 0;
     const comparison = refused ? EVERYTHING : await comparePlan(board, plan, { full: options.full, context });
@@ -64,8 +95,18 @@ async function flashCommand(paths: string[], options: FlashOptions, context: Com
     if (refused) throw new WorkflowError('plan-refused', 'There are objections to this plan');
     if (options.plan) return;
     const verdict = await runPlan(board, plan, { options, context, comparison });
-    sayUp(verdict, { plan, mac: board.identity.mac }, context);
+    flashed = { board: state, plan, verdict };
   });
+  return flashed;
+}
+
+/** The station that is to be told, reached before anything is written. */
+async function stationOf({ station }: FlashOptions, context: CommandContext): Promise<StationClient | undefined> {
+  if (station === undefined) return undefined;
+  const client = await connectStation(station, context);
+  // A password may come from standard input next.
+  context.prompt.close();
+  return client;
 }
 
 interface RunContext {
@@ -221,6 +262,7 @@ export function addFlashCommand(program: Command, context: CommandContext): void
     .addOption(afterOption())
     .option('--full', 'send everything, also what the flash holds already')
     .option('--signed', 'the release is signed with the key of this board, which has secure boot')
+    .option('--station <url>', 'tell this station what the board holds, which updates it over the network later on')
     .option('--plan', 'only show what would be written, kept and lost');
   addLineOptions(command)
     .addOption(jsonOption())

@@ -42,7 +42,10 @@ export class Prompt {
     return line.done ? undefined : line.value.trim();
   }
 
+  /** Leaves standard input to others; the next question takes it again. */
   close(): void {
     this.#reader?.close();
+    this.#reader = undefined;
+    this.#lines = undefined;
   }
 }

@@ -3,7 +3,7 @@ import { defaultDataFolder } from '#station/data-folder.ts';
 import { insecureOriginPolicy, POLICY_PLACES } from '#station/policy.ts';
 import { BOARDS_PORT } from '#station/boards-port.ts';
 import type { StartOptions } from '#station/start.ts';
-import { type Command, Option } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { type CommandContext } from './context.ts';
@@ -21,6 +21,7 @@ interface ServeOptions {
   behindProxy?: string;
   boardsListen: string;
   releases?: string;
+  virtualBoards?: number;
   policy?: string;
   json?: boolean;
 }
@@ -49,7 +50,7 @@ async function serveCommand(options: ServeOptions, context: CommandContext): Pro
 }
 
 function startOptions(options: ServeOptions, { env, output }: CommandContext): StartOptions {
-  const { tlsCert, tlsKey, behindProxy, releases } = options;
+  const { tlsCert, tlsKey, behindProxy, releases, virtualBoards } = options;
   return {
     ...parseTcpAddress(options.listen),
     data: options.data ?? defaultDataFolder({ env }),
@@ -57,6 +58,7 @@ function startOptions(options: ServeOptions, { env, output }: CommandContext): S
     ...(tlsKey !== undefined && { tlsKey }),
     ...(behindProxy !== undefined && { behindProxy }),
     ...(releases !== undefined && { releases }),
+    ...(virtualBoards !== undefined && { virtualBoards }),
     boardsListen: parseBoardsListen(options.boardsListen),
     pageFolder: PAGE_FOLDER,
     version: VERSION,
@@ -76,6 +78,13 @@ function showPolicy(address: string, { output }: CommandContext): void {
   output.document(JSON.parse(policy), policy);
   const places = POLICY_PLACES.map(({ browser, place }) => `  ${browser}: ${place}`);
   output.complain(['It goes to, and counts after a restart of the browser:', ...places].join('\n'));
+}
+
+/** @throws {InvalidArgumentError} */
+function parsePort(text: string): number {
+  const port = /^\d+$/.test(text) ? Number(text) : 0;
+  if (port >= 1 && port <= 65_535) return port;
+  throw new InvalidArgumentError('Give a port from 1 to 65535.');
 }
 
 export function addServeCommand(program: Command, context: CommandContext): void {
@@ -102,6 +111,11 @@ export function addServeCommand(program: Command, context: CommandContext): void
       '--boards-listen <address>',
       'ADDRESS:PORT from which boards download, opened when the user agrees',
       `0.0.0.0:${BOARDS_PORT}`,
+    )
+    .option(
+      '--virtual-boards <port>',
+      'a search finds virtual boards of this computer too: those at 127.0.0.1 to 127.0.0.254 on that port',
+      parsePort,
     )
     .addOption(
       new Option('--policy <origin>', 'only show a policy by which Chrome allows Web Serial on that plain http origin'),

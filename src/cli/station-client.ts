@@ -49,8 +49,9 @@ export class StationClient {
     return this.#json(path, { method: 'GET' });
   }
 
-  post<T>(path: string, body: unknown = {}): Promise<T> {
-    return this.#json(path, { method: 'POST', headers: SESSION_HEADERS, body: JSON.stringify(body) });
+  /** @param signal that of the command unless given. */
+  post<T>(path: string, body: unknown = {}, signal?: AbortSignal): Promise<T> {
+    return this.#json(path, { method: 'POST', headers: SESSION_HEADERS, body: JSON.stringify(body) }, signal);
   }
 
   /** As `post`, also when the user has aborted, and whatever comes of it: for what is tidied up at the end. */
@@ -113,8 +114,8 @@ export class StationClient {
     if (how === 'pair') sessions?.set(this.#base.origin, this.#cookie);
   }
 
-  async #json<T>(path: string, init: RequestInit): Promise<T> {
-    const response = await this.#send(path, init, this.#access.signal);
+  async #json<T>(path: string, init: RequestInit, signal = this.#access.signal): Promise<T> {
+    const response = await this.#send(path, init, signal);
     return (response.status === 204 ? undefined : await response.json()) as T;
   }
 
@@ -166,7 +167,7 @@ async function request(url: URL, init: RequestInit): Promise<Response> {
 
 const unreachable = ({ origin }: URL, cause: unknown): InputError =>
   new InputError('station-unreachable', `No station answers at ${origin}`, {
-    todo: 'Start it with twostep serve, or leave --station out for one of the command’s own.',
+    todo: 'Start it with twostep serve, or leave --station out.',
     cause,
   });
 

@@ -66,9 +66,11 @@ const EXAMPLES = `
 A board has to be flashed before it does anything. Two of them on the network, each in a window of its own:
   twostep flash build/ --data voices.bin --port virtual:esp32@one.bin
   cp one.bin two.bin
-  twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed
-  twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed
-  twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan`;
+  twostep virtual --chip esp32 --flash one.bin --http 127.0.0.2:8080 --firmware seed --mac 24:0a:c4:00:00:02
+  twostep virtual --chip esp32 --flash two.bin --http 127.0.0.3:8080 --firmware seed --mac 24:0a:c4:00:00:03
+  twostep update build/ --data voices.bin --board 127.0.0.2:8080 127.0.0.3:8080 --plan
+A station that finds them by itself:
+  twostep serve --virtual-boards 8080`;
 
 export function addVirtualCommand(program: Command, context: CommandContext): void {
   program
@@ -99,6 +101,7 @@ export function addVirtualCommand(program: Command, context: CommandContext): vo
     )
     .option('--speed <factor>', 'so many times faster than a real board: its line, its flash, its network', '1')
     .option('--efuse <names>', `eFuses that are burnt, with commas between: ${EFUSE_NAMES.join(', ')}`)
+    .option('--mac <address>', 'its MAC, such as 24:0a:c4:00:00:02: boards of one chip have the same otherwise')
     .addOption(jsonOption())
     .addHelpText('after', EXAMPLES)
     .action((options: VirtualOptions) => virtualCommand(options, context));

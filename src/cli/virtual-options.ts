@@ -2,7 +2,7 @@
 import { type Clock } from '#clock.ts';
 import { parseFlashSize } from '#formats/chips.ts';
 import { type VirtualEsp32Options } from '#sim/virtual-esp32-options.ts';
-import { parseEfuses } from './efuse-option.ts';
+import { parseEfuses, parseMac } from './efuse-option.ts';
 import { fastClock } from './fast-clock.ts';
 import { InputError } from './input-error.ts';
 import { parseTcpAddress, parseVirtualChip } from './ports/port-name.ts';
@@ -20,6 +20,7 @@ export interface VirtualOptions extends NetworkOptions {
   boot: 'download' | 'normal';
   wiring: 'uart' | 'usb-serial-jtag';
   efuse?: string;
+  mac?: string;
   speed: string;
 }
 
@@ -40,7 +41,7 @@ const FASTEST = 1000;
 
 /** @throws {InputError} when an option makes no sense. */
 export function readVirtualOptions(options: VirtualOptions): VirtualWish {
-  const { boot, wiring, efuse, speed } = options;
+  const { boot, wiring, efuse, mac, speed } = options;
   const chip = parseVirtualChip(options.chip);
   const flashSize = parseSize(options.flashSize);
   if (wiring === 'usb-serial-jtag' && chip === 'esp32') {
@@ -49,7 +50,10 @@ export function readVirtualOptions(options: VirtualOptions): VirtualWish {
     });
   }
   const faces = facesOf(options);
-  const efuses = efuse === undefined ? {} : parseEfuses(efuse, chip);
+  const efuses = {
+    ...(efuse !== undefined && parseEfuses(efuse, chip)),
+    ...(mac !== undefined && { mac: parseMac(mac) }),
+  };
   return { board: { chip, boot, wiring, efuses, clock: fastClock(parseSpeed(speed)) }, flashSize, faces };
 }
 

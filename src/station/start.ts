@@ -26,6 +26,8 @@ export interface StartOptions extends DoorOptions {
   log: (line: string) => void;
   /** Where boards fetch their files from: an address of this computer, or `0.0.0.0` for all. */
   boardsListen?: { host: string; port: number };
+  /** Port of the virtual boards on this computer, which a search is to find too. */
+  virtualBoards?: number;
 }
 
 /** What the station reaches boards by. */
@@ -36,7 +38,7 @@ export interface Lan {
 
 /** A station in the networks that this computer is in. @throws {StartError} as `startStation`. */
 export function startHere(options: StartOptions): Promise<RunningStation> {
-  const network = createBoardNetwork();
+  const network = createBoardNetwork({ virtualBoards: options.virtualBoards });
   const { host: address, port } = options.boardsListen ?? { host: '0.0.0.0', port: BOARDS_PORT };
   return startStation(options, { network, files: createBoardFiles({ address, port, network }) });
 }

@@ -23,6 +23,8 @@ export interface FlashWrite {
   why: FlashReason;
   /** A later write of the same plan overwrites it; it is there for a run that is cut short. */
   transient?: boolean;
+  /** Bytes of `data` that are the image, where more is written: nothing of a transient write stays behind it. */
+  imageSize?: number;
 }
 
 /** A write with its digest, which is made when it is asked for: that takes long where the data are. */

@@ -234,7 +234,10 @@ export function protectSettings(
       why: 'nvs-copy',
       transient: true,
     }),
-    app: app.data.length >= size ? app : flashWrite({ ...app, data: padBytes(app.data, size) }),
+    app:
+      app.data.length >= size
+        ? app
+        : flashWrite({ ...app, data: padBytes(app.data, size), imageSize: app.data.length }),
     objections: [],
   };
 }

@@ -34,6 +34,8 @@ test.each([
   { args: ['--listen', 'nonsense'], refused: 'tcp-address' },
   { args: ['--boards-listen', 'bench.local:4601'], refused: 'boards-listen' },
   { args: ['--boards-listen', '[::1]:4601'], refused: 'boards-listen' },
+  { args: ['--virtual-boards', '0'], refused: 'commander.invalidArgument' },
+  { args: ['--virtual-boards', '127.0.0.2:8080'], refused: 'commander.invalidArgument' },
   { args: ['--tls-cert', '/nowhere.pem'], refused: 'tls-unusable' },
   { args: ['--behind-proxy', 'bench.example'], refused: 'proxy-origin' },
   { args: ['--releases', '/nowhere'], refused: 'releases-unreadable' },

@@ -67,14 +67,32 @@ test.each([
   expect(err).toContain('secure-boot');
 });
 
+test.each(['esp32', 'esp32s3', 'esp32c3'])('the MAC of a virtual %s is the one that was given', async (chip) => {
+  const { uart, control } = await start('--chip', chip, '--speed', '10', '--mac', 'FE:DC:BA:98:76:54');
+  const port = `tcp://${uart}?control=${portOf(control)}`;
+  const { records } = await runCli(['identify', '--port', port, '--json']);
+  expect(records.find(({ event }) => event === 'board')).toMatchObject({ mac: 'fe:dc:ba:98:76:54' });
+});
+
+test.each(['24:0a:c4:00:00', '24-0a-c4-00-00-02', '25:0a:c4:00:00:02', '00:00:00:00:00:00', 'board'])(
+  'no board has the MAC %s',
+  async (mac) => {
+    const { code, records } = await runCli(['virtual', '--chip', 'esp32', '--mac', mac, '--json']);
+    expect(code).toBe(2);
+    expect(records.at(-1)).toMatchObject({ event: 'error', code: 'mac' });
+  },
+);
+
 test('it is provisioned over TCP, comes up on its network, and its flash is in the file afterwards', async () => {
   const file = join(folder, 'board.bin');
-  const { uart, control } = await start('--chip', 'esp32', '--flash', file, '--wifi', 'home:open sesame');
+  const options = ['--wifi', 'home:open sesame', '--mac', '24:0a:c4:00:00:02'];
+  const { uart, control } = await start('--chip', 'esp32', '--flash', file, ...options);
   const port = `tcp://${uart}?control=${portOf(control)}`;
   const build = 'test/fixtures/release/idf-build';
   const args = ['flash', build, '--port', port, '--wifi-ssid', 'home', '--wifi-password-stdin', '--json'];
   const { code, records } = await runCli(args, { stdin: 'open sesame\n' });
-  expect(records.at(-1)).toMatchObject({ event: 'done', address: '192.168.1.57' });
+  expect(records.at(-1)).toMatchObject({ event: 'done', address: '192.168.1.57', mac: '24:0a:c4:00:00:02' });
+  expect(records.map(({ text }) => String(text)).join('\n')).toContain('mode : sta (24:0a:c4:00:00:02)');
   expect(code).toBe(0);
   await stop();
   expect(child?.exitCode).toBe(0);

@@ -1,15 +1,17 @@
-/** The Provision screen as a user meets it: a build folder, the Wi-Fi, a real port of the browser, one button. */
-import { type FastifyInstance } from 'fastify';
+/** The Provision screen as a user meets it: the page of a station, a build folder, the Wi-Fi, a real port of the browser, one button. */
+import { sha256 } from '@noble/hashes/sha2.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type BrowserContext, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type BoardView } from '#api.ts';
+import { toHex } from '#formats/bytes.ts';
 import { nvsString } from '#formats/nvs/nvs.ts';
 import { noise } from '../device/support/bench.ts';
 import { chosenFile, expectSame, withChosenFile } from '../support/page-backup.ts';
 import { APP, layOut, TWO_SLOTS } from '../workflows/boards.ts';
-import { createPageServer } from '../support/page-server.ts';
+import { type RunningStation, startHere } from '../../src/station/start.ts';
 import { builtPage } from './built-page.ts';
 import { flashAfter } from './flash-after.ts';
 import { startRigIfPossible } from './serial-rig.ts';
@@ -26,7 +28,7 @@ const DATA = noise(600_000);
 const IN_THE_MIDDLE = 400_000;
 
 let folder: string;
-let station: FastifyInstance;
+let station: RunningStation;
 let context: BrowserContext;
 let origin: string;
 
@@ -95,8 +97,12 @@ async function expectFinished(
 describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not here: ${hindrance ?? ''})`, () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'twostep-serial-screen-'));
-    station = await createPageServer(builtPage(folder));
-    origin = await station.listen({ host: '127.0.0.1', port: 0 });
+    station = await startHere({
+      ...{ host: '127.0.0.1', port: 0, version: '1', log: (line) => console.error(line) },
+      data: join(folder, 'station'),
+      pageFolder: builtPage(join(folder, 'page')),
+    });
+    ({ origin } = new URL(station.url));
     context = await rig!.launch(origin);
   });
 
@@ -121,6 +127,35 @@ describe.skipIf(!rig)(rig ? 'the Provision screen' : `the Provision screen (not 
       expect(Buffer.compare(await board.stop(), flashAfter(await plannedWrites(page)))).toBe(0);
     }),
   );
+
+  test('leaves in the station what the board holds: the Update screen has it by its MAC', async () => {
+    const mac = '24:0a:c4:00:00:07';
+    await onBoard({ ...CP2102, mac }, async (page) => {
+      await withRelease(page);
+      await page
+        .locator('input[data-pick="data"]')
+        .setInputFiles({ name: 'voices.bin', mimeType: '', buffer: Buffer.from(DATA.subarray(0, 5000)) });
+      await press(page, 'Connect');
+      await press(page, 'Write and start');
+      await verdict(page).waitFor();
+      const images = [APP, ...(await plannedWrites(page)).map(({ data }) => data)];
+      await page.getByRole('link', { name: 'Update', exact: true }).click();
+      const boards = page.getByRole('region', { name: 'Boards', exact: true });
+      await boards
+        .getByRole('button', { name: new RegExp(`^${mac}.*192\\.168\\.1\\.57.*1\\.0\\.0 from PA`, 's') })
+        .click();
+      const kept = await page.evaluate(() =>
+        fetch('api/boards').then((answer) => answer.json() as Promise<BoardView[]>),
+      );
+      const { slots = [] } = kept.find((one) => one.mac === mac) ?? {};
+      expect(slots.map(({ slot, role }) => [slot, role])).toEqual([
+        ['PA', 'app'],
+        ['PB', 'data'],
+      ]);
+      const digests = images.map((image) => toHex(sha256(image)));
+      for (const slot of slots) expect(digests).toContain(slot.sha256);
+    });
+  });
 
   test('offers the rest of a run by itself when the board is plugged in again', async () =>
     onBoard(CP2102, async (page, board) => {

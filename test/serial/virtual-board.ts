@@ -16,6 +16,8 @@ export interface VirtualBoardOptions {
   wifi?: string;
   /** What is in its flash; blank otherwise. */
   flash?: Uint8Array;
+  /** Its own, where boards are to be told apart. */
+  mac?: string;
 }
 
 const LISTEN = ['--listen', '127.0.0.1:0', '--control', '127.0.0.1:0'];
@@ -57,11 +59,15 @@ export class VirtualBoard {
 
   /** A board that is plugged into the rig. */
   static async start(rig: SerialRig, options: VirtualBoardOptions): Promise<VirtualBoard> {
-    const { chip, usb, wiring = 'uart', wifi, flash } = options;
+    const { chip, usb, wiring = 'uart', flash } = options;
     const index = boards++;
     const file = join(rig.folder, `flash-${index}.bin`);
     if (flash) writeFileSync(file, flash);
-    const args = ['--chip', chip, '--wiring', wiring, '--flash', file, ...(wifi === undefined ? [] : ['--wifi', wifi])];
+    const given = (['wifi', 'mac'] as const).flatMap((name) => {
+      const value = options[name];
+      return value === undefined ? [] : [`--${name}`, value];
+    });
+    const args = ['--chip', chip, '--wiring', wiring, '--flash', file, ...given];
     const board = [process.execPath, 'src/cli/main.ts', 'virtual', '--json', ...LISTEN, ...args];
     // It ends with the tests, whatever ends those.
     const virtual = spawn('setpriv', ['--pdeathsig', 'INT', ...board], { stdio: ['ignore', 'pipe', 'inherit'] });

@@ -5,6 +5,7 @@ import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
 import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
+import { writtenBoard } from '#workflows/written-board.ts';
 import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
@@ -19,7 +20,6 @@ import { ProbeJob, type ProbePageFacts } from './probe-job.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
-import { provisionedBoard } from './updates/provisioned-board.ts';
 import { type StationReport } from './updates/station-report.svelte.ts';
 
 export interface ProvisioningParts {
@@ -245,7 +245,7 @@ export class Provisioning {
     const { board, place } = connection;
     if (!this.report || !board || !plan || place?.virtual) return;
     const address = job.verdict?.address;
-    const held = provisionedBoard({ board, plan, release: release.summary?.name, address });
+    const held = writtenBoard({ board, plan, release: release.summary?.name, address });
     if (held) void this.report.tell(held);
   }
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { cacheFolder } from '../baud-memory.ts';
 import { type CommandContext } from '../context.ts';
 import { parseBoardsListen } from '../boards-listen.ts';
+import { connectStation } from '../connect-station.ts';
 import { startStation } from '../start-station.ts';
 import { StationClient } from '../station-client.ts';
 import { VERSION } from '../version.ts';
 import { lockOwnStation } from './own-station-lock.ts';
-import { stationSessions } from './station-sessions.ts';
 import { type UpdateOptions } from './update-options.ts';
 
 export interface OpenStation {
@@ -22,19 +22,9 @@ export interface OpenStation {
 
 /** @throws {InputError} when the station cannot be reached or started. */
 export async function openStation(options: UpdateOptions, context: CommandContext): Promise<OpenStation> {
-  const { signal, env, prompt } = context;
-  if (options.station !== undefined) {
-    const client = await StationClient.connect({
-      url: options.station,
-      signal,
-      sessions: stationSessions(join(cacheFolder(env), 'stations.json')),
-      ...(prompt.isAnswered && {
-        readPairingCode: async () => (await prompt.ask('Code that the station printed: ')) ?? '',
-      }),
-    });
-    return { client, isOwn: false, close: async () => undefined };
-  }
-  return ownStation(options, context);
+  const { station } = options;
+  if (station === undefined) return ownStation(options, context);
+  return { client: await connectStation(station, context), isOwn: false, close: async () => undefined };
 }
 
 async function ownStation({ boardsListen }: UpdateOptions, context: CommandContext): Promise<OpenStation> {

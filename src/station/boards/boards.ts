@@ -139,7 +139,7 @@ export class Boards {
 
   /** What was written over the serial port: from now on the station knows the board by its MAC. */
   provisioned({ mac, chip, name, address, running, slots }: ProvisionedBoard): BoardView {
-    const at = address === undefined ? undefined : checkedAddress(address);
+    const at = address === undefined ? undefined : this.#options.network.servedAt(checkedAddress(address));
     const known = this.#options.store.byMac(mac);
     const record = this.#put({
       ...(known ?? { id: newId(), holdings: [] }),

@@ -42,6 +42,8 @@ export interface BoardNetwork {
   networks(): OwnNetwork[];
   /** The own address in the network of a board. */
   addressFor(board: string): string | undefined;
+  /** Where a board serves that told its IP address alone: a virtual one on the port of virtual boards. */
+  servedAt(board: string): string;
 }
 
 export interface BoardNetworkOptions {
@@ -52,22 +54,21 @@ export interface BoardNetworkOptions {
   networks?: () => OwnNetwork[];
   /** Addresses that announce themselves in the networks of these own addresses. */
   announced?: (ownAddresses: readonly string[], signal?: AbortSignal) => Promise<string[]>;
-  /** On which boards are looked for; 80 unless given. */
-  ports?: readonly number[];
-  /** Whether a scan looks for virtual boards on this computer too. */
-  loopback?: boolean;
+  /** A scan looks for virtual boards too, on this port of every loopback address that they have. */
+  virtualBoards?: number | undefined;
 }
 
 /** Milliseconds for each address of a search: an address where nobody is never answers. */
 const SEARCH_LIMITS: BoardHttpLimits = { connect: 1500, answer: 4000 };
 /** Where virtual boards are, each at an address of its own. */
-const VIRTUAL_BOARDS = '127.0.0.0/24';
+const VIRTUAL_NETWORK = '127.0.0.0/24';
+const HTTP_PORT = 80;
 
 /** The network as it is; parts of it can be handed in. */
 export const createBoardNetwork = (options: BoardNetworkOptions = {}): BoardNetwork => new StationNetwork(options);
 
 class StationNetwork implements BoardNetwork {
-  readonly #options: Required<BoardNetworkOptions>;
+  readonly #options: Required<Omit<BoardNetworkOptions, 'virtualBoards'>> & Pick<BoardNetworkOptions, 'virtualBoards'>;
 
   constructor(options: BoardNetworkOptions) {
     this.#options = {
@@ -76,8 +77,6 @@ class StationNetwork implements BoardNetwork {
       neighbours: readNeighbours,
       networks: ownNetworks,
       announced: browseMdns,
-      ports: [80],
-      loopback: false,
       ...options,
     };
   }
@@ -126,6 +125,13 @@ class StationNetwork implements BoardNetwork {
     return ownAddressFor(checked(board).host, this.networks());
   }
 
+  servedAt(board: string): string {
+    const { host, port } = checked(board);
+    const { virtualBoards } = this.#options;
+    const isElsewhere = virtualBoards !== undefined && port === HTTP_PORT && isLoopback(host);
+    return isElsewhere ? netAddressText({ host, port: virtualBoards }) : board;
+  }
+
   #http(signal: AbortSignal | undefined): { dial: Dial; clock: Clock; signal?: AbortSignal } {
     const { dial, clock } = this.#options;
     return { dial, clock, ...(signal && { signal }) };
@@ -151,16 +157,25 @@ class StationNetwork implements BoardNetwork {
     );
   }
 
+  /** A real board does not come back as a virtual one, nor the other way round; a search looks for both. */
   *#scanned(lastAddress = ''): Generator<string> {
     const last = parseNetAddress(lastAddress);
-    const ports = [...new Set([...(last ? [last.port] : []), ...this.#options.ports])];
-    const isVirtual = last !== undefined && isLoopback(last.host);
-    if (isVirtual || this.#options.loopback) {
-      for (const host of hostsOf(VIRTUAL_BOARDS)) for (const port of ports) yield netAddressText({ host, port });
+    const { virtualBoards } = this.#options;
+    const isVirtual = last && isLoopback(last.host);
+    if (isVirtual || (!last && virtualBoards !== undefined)) {
+      const ports = portsOf(last?.port, virtualBoards);
+      for (const host of hostsOf(VIRTUAL_NETWORK)) for (const port of ports) yield netAddressText({ host, port });
     }
-    if (!isVirtual) yield* scannedAddresses(this.networks(), { ports, near: last?.host });
+    if (!isVirtual) {
+      yield* scannedAddresses(this.networks(), { ports: portsOf(last?.port, HTTP_PORT), near: last?.host });
+    }
   }
 }
+
+/** Each of them once. */
+const portsOf = (...ports: (number | undefined)[]): number[] => [
+  ...new Set(ports.filter((port) => port !== undefined)),
+];
 
 function checked(text: string): NetAddress {
   const address = boardAddress(text);

@@ -1,7 +1,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ModelClock } from '#model-clock.ts';
-import { createBoardNetwork } from '../../../src/station/network/board-network.ts';
+import { type BoardNetworkOptions, createBoardNetwork } from '../../../src/station/network/board-network.ts';
 import { dialTcp } from '../../../src/station/network/dial.ts';
 import { Wire } from '../../device/support/wire.ts';
 
@@ -109,6 +109,7 @@ describe('addresses that are nobody’s business', () => {
       await expect(network.startDownload({ address, url: 'http://10.0.0.1/f/a' })).rejects.toThrow(RangeError);
       await expect(network.macOf(address)).rejects.toThrow(RangeError);
       expect(() => network.addressFor(address)).toThrow(RangeError);
+      expect(() => network.servedAt(address)).toThrow(RangeError);
       expect(wire.dialled).toEqual([]);
     },
   );
@@ -122,7 +123,7 @@ describe('a search', () => {
   const NETWORKS = [{ address: '192.168.7.1', network: '192.168.7.0/29', interface: 'wlan0' }];
   const MAC = '7c:df:a1:00:3f:01';
 
-  function modelled(boards: readonly string[]) {
+  function modelled(boards: readonly string[], options: BoardNetworkOptions = {}) {
     const clock = new ModelClock();
     const wire = new Wire(clock, ({ host }) => (boards.includes(host) ? [PAGE] : 'lost'));
     const network = createBoardNetwork({
@@ -131,6 +132,7 @@ describe('a search', () => {
       networks: () => NETWORKS,
       neighbours: async () => [{ address: '192.168.7.3', mac: MAC }],
       announced: async (own) => [...own.map((address) => address.replace(/1$/, '3')), '203.0.113.7'],
+      ...options,
     });
     return { network, clock, wire };
   }
@@ -151,6 +153,34 @@ describe('a search', () => {
     const { network, clock, wire } = modelled(['192.168.7.3']);
     expect(await clock.run(network.search('mdns'))).toMatchObject([{ address: '192.168.7.3', mac: MAC }]);
     expect(wire.dialled).toHaveLength(1);
+  });
+
+  test('finds virtual boards on their port, beside real ones on port 80', async () => {
+    const { network, clock, wire } = modelled(['192.168.7.3', '127.0.0.2', '127.0.0.254'], { virtualBoards: 8080 });
+    const found = await clock.run(network.search('scan'));
+    expect(found.map(({ address }) => address)).toEqual(['127.0.0.2:8080', '127.0.0.254:8080', '192.168.7.3']);
+    expect(wire.dialled.every(({ host, port }) => port === (host.startsWith('127.') ? 8080 : 80))).toBe(true);
+  });
+
+  test.each([
+    { lastAddress: '192.168.7.3:81', ports: [80, 81], hosts: /^192\.168\.7\./ },
+    { lastAddress: '127.0.0.2:81', ports: [81, 8080], hosts: /^127\.0\.0\./ },
+  ])('for the board that was at $lastAddress stays with its kind', async ({ lastAddress, ports, hosts }) => {
+    const { network, clock, wire } = modelled([], { virtualBoards: 8080 });
+    await clock.run(network.find({ lastAddress }));
+    const scanned = wire.dialled.filter(({ host }) => host !== '192.168.7.3' || hosts.test(host));
+    expect(new Set(scanned.map(({ port }) => port))).toEqual(new Set(ports));
+    expect(scanned.every(({ host }) => hosts.test(host))).toBe(true);
+  });
+
+  test('a board that told its address alone serves on port 80, a virtual one on the port of virtual boards', () => {
+    const addresses = ['192.168.7.4', '127.0.0.4', '127.0.0.4:81', '[::1]'];
+    const served = (options: BoardNetworkOptions): string[] => {
+      const { network } = modelled([], options);
+      return addresses.map((address) => network.servedAt(address));
+    };
+    expect(served({ virtualBoards: 8080 })).toEqual(['192.168.7.4', '127.0.0.4:8080', '127.0.0.4:81', '[::1]:8080']);
+    expect(served({})).toEqual(addresses);
   });
 
   test('knows MACs and own addresses', async () => {

@@ -103,6 +103,10 @@ export class FakeLan implements BoardNetwork, BoardFiles {
     return board.startsWith('192.168.7.') ? '192.168.7.2' : undefined;
   }
 
+  servedAt(board: string): string {
+    return board;
+  }
+
   // --- The files ---
 
   get state(): BoardsListener {

@@ -15,14 +15,15 @@ export interface RealStationOptions {
   /** 0 for any that is free. */
   port?: number;
   boardsPort?: number;
+  virtualBoards?: number;
   times?: Partial<UpdateTimes>;
 }
 
 export async function startRealStation(
   data: string,
-  { port = 0, boardsPort = 0, times }: RealStationOptions = {},
+  { port = 0, boardsPort = 0, virtualBoards, times }: RealStationOptions = {},
 ): Promise<RealStation> {
-  const network = createBoardNetwork();
+  const network = createBoardNetwork({ virtualBoards });
   const { server, close } = await createStation({
     data,
     version: '1',

@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import * as v from 'valibot';
-import { type StationAccess } from '../station-client.ts';
+import { type StationAccess } from './station-client.ts';
 
 const FileSchema = v.record(v.string(), v.string());
 

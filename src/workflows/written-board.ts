@@ -1,16 +1,16 @@
-/** What a board holds after it was provisioned, as the station is told it. Pure. */
+/** What a board holds after it was provisioned, for a station to keep: what lies where, and digests; no secret. Pure. */
 import { sha256 } from '@noble/hashes/sha2.js';
-import { type ProvisionedBoard } from '#api.ts';
 import { decodeAppDescription } from '#formats/app-image.ts';
 import { toHex } from '#formats/bytes.ts';
 import { DATA_HEADER_SIZE, isDataImage } from '#formats/data/data-image.ts';
 import { decodeTag } from '#formats/data/data-tag.ts';
 import { type SlotName } from '#formats/ota-slots.ts';
 import { type Partition } from '#formats/partition-table.ts';
-import { type BoardState } from '#workflows/board-state.ts';
-import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type BoardState } from './board-state.ts';
+import { type FlashPlan } from './flash-plan.ts';
 
-export interface ProvisionedRun {
+export interface WrittenRun {
+  /** As it was read before. */
   board: BoardState;
   /** As it was carried out. */
   plan: FlashPlan;
@@ -20,17 +20,38 @@ export interface ProvisionedRun {
   address: string | undefined;
 }
 
-type Slot = ProvisionedBoard['slots'][number];
+export interface WrittenSlot {
+  slot: SlotName;
+  /** Bytes. */
+  size: number;
+  role: 'app' | 'data' | 'unknown';
+  /** Project and version of an app; release and tag of data. */
+  project?: string;
+  version?: string;
+  /** Of the image that was written, as a release has it. */
+  sha256?: string;
+}
+
+export interface WrittenBoard {
+  /** Lower case, with colons. */
+  mac: string;
+  chip: string;
+  address?: string;
+  /** From where the app starts. */
+  running: SlotName;
+  slots: WrittenSlot[];
+}
 
 /** Nothing for a board without two slots, or whose chip tells no MAC: such a one cannot be updated in two steps, or not be told apart. */
-export function provisionedBoard({ board, plan, release, address }: ProvisionedRun): ProvisionedBoard | undefined {
+export function writtenBoard({ board, plan, release, address }: WrittenRun): WrittenBoard | undefined {
   const { roles, chip } = plan;
   const mac = board.identity.mac?.toLowerCase();
   if (mac === undefined || !roles?.pa || !roles.pb) return undefined;
-  const slotOf = (slot: SlotName, { offset, size }: Partition): Slot => {
+  const slotOf = (slot: SlotName, { offset, size }: Partition): WrittenSlot => {
     const write = plan.writes.findLast((one) => one.offset === offset && !one.transient);
-    if (offset === roles.app.offset) return { slot, size, ...(write ? appFacts(write.data) : { role: 'app' }) };
-    if (write) return { slot, size, ...dataFacts(write.data, release) };
+    const image = write?.data.subarray(0, write.imageSize);
+    if (offset === roles.app.offset) return { slot, size, ...(image ? appFacts(image) : { role: 'app' }) };
+    if (image) return { slot, size, ...dataFacts(image, release) };
     const kept = board.slots.find(({ partition }) => partition.offset === offset);
     const tag = kept?.tag;
     return { slot, size, role: kept?.content === 'data' ? 'data' : 'unknown', ...(tag && { version: tag }) };
@@ -44,7 +65,7 @@ export function provisionedBoard({ board, plan, release, address }: ProvisionedR
   };
 }
 
-type Facts = Omit<Slot, 'slot' | 'size'>;
+type Facts = Omit<WrittenSlot, 'slot' | 'size'>;
 
 function appFacts(image: Uint8Array): Facts {
   const description = decodeAppDescription(image);
