@@ -17,6 +17,7 @@
  * in a run that ended before it could look, because the cable was pulled or the user stopped it, which the next run does not know of.
  */
 import { md5OfBlank } from '#device/blank-digest.ts';
+import { isDeviceError } from '#device/device-error.ts';
 import {
   type FlashMemory,
   type FlashRange,
@@ -37,13 +38,18 @@ export interface KeptPart extends FlashRange {
 
 type GuardedFlash = Pick<FlashMemory, 'md5' | 'size' | 'strays'>;
 
-interface WatchedPart extends KeptPart {
+/** A kept part as it was before the first write. */
+export interface WatchedPart extends KeptPart {
   /** From its beginning as far as something is in it; nothing where it is blank. */
   tripwire?: (FlashRange & { digest: string }) | undefined;
 }
 
 /** By how much more is looked at, when the beginning of a part is blank. */
 const WIDER = 4;
+
+/** Whether the board can be asked after that failure: what happened to it would not be known to the next run. */
+export const stillAnswers = (error: unknown): boolean =>
+  error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
 
 export class KeptGuard {
   readonly #flash: GuardedFlash;
@@ -67,18 +73,25 @@ export class KeptGuard {
     return new KeptGuard(flash, watched);
   }
 
+  /** What is watched, for whoever looks after it should this session end before its time. */
+  get watched(): readonly WatchedPart[] {
+    return this.#parts;
+  }
+
   /**
    * To be called after the last write.
    *
    * @throws {WorkflowError} `kept-damaged` or `kept-in-doubt`, with the names of the parts. `cause`: what else went wrong.
    */
   async check(options: Pick<JobOptions, 'signal'> = {}, cause?: unknown): Promise<void> {
-    const found = { damaged: [] as string[], doubtful: [] as string[] };
+    const found = { damaged: new Set<string>(), doubtful: new Set<string>() };
     for (const part of this.#parts) {
       const state = await this.#stateOf(part, options);
-      if (state !== 'whole') found[state].push(part.label);
+      if (state !== 'whole') found[state].add(part.label);
     }
-    const [damaged, doubtful] = [found.damaged.join(', '), found.doubtful.join(', ')];
+    const damaged = [...found.damaged].join(', ');
+    // A part may be watched in pieces.
+    const doubtful = [...found.doubtful].filter((label) => !found.damaged.has(label)).join(', ');
     if (damaged === '' && doubtful === '') return;
     const code = damaged === '' ? 'kept-in-doubt' : 'kept-damaged';
     const text = `A damaged command has hit ${damaged || 'nothing for sure'}, and perhaps ${doubtful || 'nothing else'}`;

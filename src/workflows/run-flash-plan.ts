@@ -1,10 +1,9 @@
 /** The one function that carries out a plan. */
-import { isDeviceError } from '#device/device-error.ts';
 import { type FlashMemory, type JobOptions, type Progress } from '#device/flash-memory.ts';
 import { rangesLength } from '#device/flash-ranges.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { bytesOf, type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
-import { KeptGuard } from './kept-guard.ts';
+import { KeptGuard, stillAnswers } from './kept-guard.ts';
 import { verifyPlan } from './verify-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
 
@@ -56,9 +55,7 @@ export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options:
     await writeAll(flash, plan, { ...options, comparison });
     await verifyPlan(flash, plan, { ...options, comparison, smooth: flash.troubles === troubles });
   } catch (error) {
-    // The board answers still, and the next run would not know what happened in this one.
-    const stillAnswers = error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
-    if (stillAnswers) await guard.check(options, error);
+    if (stillAnswers(error)) await guard.check(options, error);
     throw error;
   }
   await guard.check(options);

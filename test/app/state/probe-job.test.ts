@@ -130,7 +130,7 @@ describe('a board whose cable is pulled while it is measured', () => {
       const measuring = flow.measure();
       await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
       await measuring;
-      expect(probe).toMatchObject({ status: 'failed', owed: { mac: '24:0a:c4:12:34:56' } });
+      expect(probe).toMatchObject({ status: 'failed', owed: { block: { mac: '24:0a:c4:12:34:56' } } });
       expect(connection).toMatchObject({ status: 'failed', error: { code: 'port-lost' } });
       expect(equalBytes(bench.board.snapshot(), FULL)).toBe(false);
       bench.board.plugIn();
@@ -152,7 +152,7 @@ describe('a board whose cable is pulled while it is measured', () => {
       bench.ports.add(other);
       await flow.choosePort();
       expect(flow.connection.status).toBe('connected');
-      expect(flow.probe).toMatchObject({ owed: { mac: '24:0a:c4:12:34:56' }, settled: undefined });
+      expect(flow.probe).toMatchObject({ owed: { block: { mac: '24:0a:c4:12:34:56' } }, settled: undefined });
       expect(equalBytes(other.snapshot(), before)).toBe(true);
       // What is owed to the first is not lost by another measurement.
       await prepare(flow);
