@@ -3,7 +3,7 @@ import { type Bootloader } from '#device/bootloader.ts';
 import { blockBackText, blockLeftText, notPutBack, probeReportText } from '#messages/probe-report.ts';
 import { isLocked, readBoardState } from '#workflows/board-state.ts';
 import { probeBoard, probedBoard, probeRates, type ProbeStep } from '#workflows/probe.ts';
-import { type BlockKeeper, lookAtBlock, putBlockBack, type SavedBlock } from '#workflows/probe-block.ts';
+import { type BlockKeeper, lookAround, lookAtBlock, putBlockBack, type SavedBlock } from '#workflows/probe-block.ts';
 import { hearRestart } from '#workflows/probe-restart.ts';
 import { findScratch } from '#workflows/probe-scratch.ts';
 import { join } from 'node:path';
@@ -87,7 +87,11 @@ class ToldKeeper implements BlockKeeper {
   }
 }
 
-/** Puts back what an earlier probe of this board had to leave. */
+/**
+ * Puts back what an earlier probe of this board had to leave.
+ *
+ * @throws {WorkflowError} `kept-in-doubt` when it may have hit more than its block; nothing is measured then, but the next time.
+ */
 async function settle(board: Bootloader, files: BlockFiles, { output, signal }: CommandContext): Promise<void> {
   const { mac } = board.identity;
   if (isLocked(board.identity) || mac === undefined) return;
@@ -100,12 +104,14 @@ async function settle(board: Bootloader, files: BlockFiles, { output, signal }: 
     output.say('block-left', { offset, size, file }, blockLeftText(block, file));
     return;
   }
+  const damage = await lookAround(board, block, { signal });
   if (found === 'test-bytes') {
     output.say('step', { step: 'put-back' }, 'Putting back what an earlier probe of this board had to leave');
     await putBlockBack(board, block);
     output.say('put-back', { offset, size }, blockBackText(block));
   }
   await files.release(block);
+  if (damage) throw damage;
 }
 
 export function addProbeCommand(program: Command, context: CommandContext): void {

@@ -7,8 +7,9 @@ import { type FlashMemory, type JobOptions } from '#device/flash-memory.ts';
 import { equalBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { type FlashWrite, writtenRange } from './flash-plan.ts';
-import { type WatchedPart } from './kept-guard.ts';
+import { damageError, findEmptied, type WatchedPart } from './kept-guard.ts';
 import { type ScratchPlace } from './probe-scratch.ts';
+import { type WorkflowError } from './workflow-error.ts';
 
 /** All that is needed to put a block back, in this session or a later one. */
 export interface SavedBlock extends Pick<ScratchPlace, 'offset' | 'size'> {
@@ -72,6 +73,20 @@ export async function lookAtBlock(
     return isSameBoard ? 'test-bytes' : 'other';
   }
   return isOfProbe(await flash.read(offset, size, { signal }), block) ? 'test-bytes' : 'other';
+}
+
+/**
+ * Looks after what is beside the block, which the session that was cut off could not do any more. Of no use where the place holds `other`.
+ *
+ * @returns `kept-in-doubt` with the names of parts that have become blank; nothing when all is well.
+ */
+export async function lookAround(
+  flash: FlashMemory,
+  { watched }: SavedBlock,
+  options: Pick<JobOptions, 'signal'> = {},
+): Promise<WorkflowError | undefined> {
+  const emptied = await findEmptied(flash, watched, options);
+  return emptied.length === 0 ? undefined : damageError([], [...new Set(emptied.map(({ label }) => label))]);
 }
 
 /** A program or an erase that was cut off has more bits set than its end, or its beginning; anything else is not of the probe. */

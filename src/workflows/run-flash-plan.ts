@@ -3,7 +3,7 @@ import { type FlashMemory, type JobOptions, type Progress } from '#device/flash-
 import { rangesLength } from '#device/flash-ranges.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { bytesOf, type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
-import { KeptGuard, stillAnswers } from './kept-guard.ts';
+import { KeptGuard, stillAnswers, type WatchedPart } from './kept-guard.ts';
 import { verifyPlan } from './verify-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
 
@@ -26,6 +26,10 @@ export interface RunPlanOptions extends Pick<JobOptions, 'signal'> {
   comparison?: FlashComparison | undefined;
   /** Send everything, whatever the flash holds. */
   full?: boolean | undefined;
+  /** What a run on this board watched that ended before it could look after what it kept. */
+  earlier?: readonly WatchedPart[] | undefined;
+  /** Is told what is watched, before the first write: to be given to the next run as `earlier`, should this one end too soon. */
+  onWatch?: ((watched: readonly WatchedPart[]) => void) | undefined;
 }
 
 /** What is too long to be hashed twice. */
@@ -47,9 +51,10 @@ export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options:
     throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
   }
   const comparison = await comparisonFor(flash, plan, options);
-  // Only what is sent can do harm.
-  const inDanger = comparison.bytesToSend(plan) > 0 ? (plan.untouched ?? []) : [];
-  const guard = await KeptGuard.set(flash, inDanger, options);
+  // Only what is sent can do harm, or was.
+  const isInDanger = comparison.bytesToSend(plan) > 0 || options.earlier !== undefined;
+  const guard = await KeptGuard.set(flash, isInDanger ? (plan.untouched ?? []) : [], options);
+  options.onWatch?.(guard.watched);
   const troubles = flash.troubles;
   try {
     await writeAll(flash, plan, { ...options, comparison });

@@ -262,6 +262,17 @@ describe('probe', () => {
     expect((await probe('--json')).records.map(({ event }) => event)).not.toContain('put-back');
   });
 
+  test('names what one that was killed may have hit besides, once', async () => {
+    const before = payload(0x1_0000);
+    await killed(before);
+    const bytes = readFileSync(board);
+    writeFileSync(board, bytes.fill(0xff, 0x1000, 0x2000));
+    const { code, records } = await probe('--json');
+    expect([code, records.at(-1)?.['code']]).toEqual([1, 'kept-in-doubt']);
+    expect(new Uint8Array(readFileSync(board).subarray(0x3f_0000))).toEqual(before);
+    expect((await probe()).code).toBe(0);
+  });
+
   test('leaves what somebody else has written there since, and what was there before in a file', async () => {
     const before = payload(0x1_0000);
     await killed(before);

@@ -3,6 +3,7 @@
  * write to the end of the run; passwords are never in it.
  */
 import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type WatchedPart } from '#workflows/kept-guard.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
 import { type PickedFile } from '../workers/pick-files.ts';
 import { PageStorage } from './page-storage.ts';
@@ -18,6 +19,8 @@ export interface KeptRun {
   settings: KeptSettings;
   /** The board has the Wi-Fi already, so nobody has to type its password again. */
   wifiWritten: boolean;
+  /** What it was to leave as it is, once it has begun to write. */
+  watched?: readonly WatchedPart[] | undefined;
 }
 
 export interface RunStore {
@@ -38,12 +41,23 @@ export class KeptRuns {
   }
 
   async load(): Promise<KeptRun | undefined> {
-    return this.#store?.load();
+    this.#run ??= await this.#store?.load();
+    return this.#run;
+  }
+
+  /** What a run on that board watched that ended before it could look. */
+  watchedOn(mac: string | undefined): KeptRun['watched'] {
+    return mac === undefined || mac !== this.#run?.mac ? undefined : this.#run.watched;
   }
 
   begin(plan: FlashPlan, run: KeptRun): void {
     this.#plan = plan;
-    this.#save(run);
+    this.#save({ ...run, watched: this.watchedOn(run.mac) });
+  }
+
+  /** `undefined`: it was looked after. */
+  noteWatched(watched: KeptRun['watched']): void {
+    if (this.#run) this.#save({ ...this.#run, watched });
   }
 
   /** Once the settings are in the flash, which are verified as they are written, their password is not needed any more. */

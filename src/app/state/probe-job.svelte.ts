@@ -12,12 +12,14 @@ import {
   type BlockKeeper,
   type BlockState,
   type BlockStore,
+  lookAround,
   lookAtBlock,
   putBlockBack,
   type SavedBlock,
 } from '#workflows/probe-block.ts';
 import { type BoardState, isLocked } from '#workflows/board-state.ts';
 import { findScratch, type ScratchPlace } from '#workflows/probe-scratch.ts';
+import { type WorkflowError } from '#workflows/workflow-error.ts';
 import { type BoardConnection, type ReachOptions } from './board-connection.svelte.ts';
 import { type JobStatus } from './provision-job.svelte.ts';
 
@@ -89,6 +91,8 @@ export class ProbeJob {
   restoring = $state(false);
   /** Should the page be reloaded or closed while it measures, the next visit knows of the block. */
   outlives = $state(true);
+  /** Other parts of the board that the measurement may have hit which was cut off. */
+  damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
   readonly running = $derived(this.status === 'running');
@@ -167,6 +171,7 @@ export class ProbeJob {
     const block = owed ?? (mac === undefined ? undefined : await this.#store?.load(mac));
     if (!block) return;
     const found = await lookAtBlock(board, block);
+    if (found !== 'other') this.damage = await lookAround(board, block);
     if (found === 'as-before') {
       if (owed) this.settled = 'put-back';
       await this.#forget(block);
@@ -213,6 +218,7 @@ export class ProbeJob {
     this.report = undefined;
     this.error = undefined;
     this.asked = undefined;
+    this.damage = undefined;
     this.settled = undefined;
   }
 

@@ -20,6 +20,7 @@ import { ProbeJob, type ProbePageFacts } from './probe-job.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
 import { SettingsState } from './settings-state.svelte.ts';
+import { isDamageTold } from '#workflows/kept-guard.ts';
 import { provisionedBoard } from './updates/provisioned-board.ts';
 import { type StationReport } from './updates/station-report.svelte.ts';
 
@@ -227,10 +228,14 @@ export class Provisioning {
         const plan = await this.#freshPlan(state);
         if (overwritesBlock) await this.probe.leave(state.identity.mac);
         this.#keep(state, plan);
-        return { plan, comparison: await this.#compared(board, plan, signal) };
+        const earlier = this.#runs.watchedOn(state.identity.mac);
+        return { plan, comparison: await this.#compared(board, plan, signal), earlier };
       },
       onStep: (step) => this.#runs.noteStep(step),
+      onWatch: (watched) => this.#runs.noteWatched(watched),
     });
+    // It was told, and is not told again by a run that harms nothing.
+    if (isDamageTold(job.error)) this.#runs.noteWatched(undefined);
     if (job.status === 'done') this.#tellStation();
     if (job.progress.finished) await this.#runs.end();
     await connection.release();

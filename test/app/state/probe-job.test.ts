@@ -4,7 +4,7 @@ import { type ProbePhase } from '#app/state/probe-job.svelte.ts';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { sleep } from '#clock.ts';
 import { equalBytes } from '#formats/bytes.ts';
-import { type BlockStore, type SavedBlock } from '#workflows/probe-block.ts';
+import { type BlockStore, type SavedBlock, testBytes } from '#workflows/probe-block.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Bench, type BenchOptions, noise } from '../../device/support/bench.ts';
@@ -268,6 +268,19 @@ describe('a page that is reloaded while it measures', () => {
       expect(equalBytes(bench.board.snapshot().subarray(0x3f_0000), FULL.subarray(0x3f_0000))).toBe(true);
     }, meanwhile),
   );
+
+  test('names what else has become blank meanwhile', () =>
+    onNextVisit(
+      async ({ flow }) => {
+        expect(flow.probe).toMatchObject({ asked: { found: 'test-bytes' }, damage: { code: 'kept-in-doubt' } });
+        await flow.putBlockBack();
+        expect(flow.probe).toMatchObject({ settled: 'put-back', damage: { code: 'kept-in-doubt' } });
+      },
+      ({ board }) => {
+        board.flash.bytes.fill(0xff, 0, 0x1000);
+        board.flash.bytes.set(testBytes(0x1000), 0x3f_0000);
+      },
+    ));
 
   test('asks again when the board is lost while it is put back', () =>
     onNextVisit(async ({ bench, flow }) => {

@@ -43,14 +43,14 @@ export function askedWords({ block, found }: AskedBlock): { what: string; putBac
     return {
       what: wasBlank
         ? `${place} hold test bytes; they were blank before.`
-        : `${place} hold test bytes instead of ${before}. This browser has kept it.`,
+        : `${place} hold test bytes, or nothing, instead of ${before}. This browser keeps it until you decide.`,
       putBack: wasBlank ? 'Make them blank again' : 'Put it back',
     };
   }
   return {
     what: wasBlank
       ? `${place} were blank before. Since then something else was written there, which would be lost.`
-      : `${place} were erased or written by something else since, and that would be lost. This browser has kept ${before}.`,
+      : `${place} were erased or written by something else since, and that would be lost. This browser keeps ${before} until you decide.`,
     putBack: wasBlank ? 'Make them blank all the same' : 'Put it back all the same',
   };
 }
