@@ -1,5 +1,6 @@
 /** `twostep probe`: what a board, its adapter and its flash really do, as a report to attach to an issue. */
 import { type Bootloader } from '#device/bootloader.ts';
+import { isDeviceError } from '#device/device-error.ts';
 import { blockBackText, blockLeftText, notPutBack, probeReportText } from '#messages/probe-report.ts';
 import { isLocked, readBoardState } from '#workflows/board-state.ts';
 import { probeBoard, probedBoard, probeRates, type ProbeStep } from '#workflows/probe.ts';
@@ -99,15 +100,24 @@ async function settle(board: Bootloader, files: BlockFiles, { output, signal }: 
   if (!block) return;
   const found = await lookAtBlock(board, block, { signal });
   const { offset, size } = block;
-  if (found === 'other') {
+  const leave = async (): Promise<void> => {
     const file = await files.setAside(block);
     output.say('block-left', { offset, size, file }, blockLeftText(block, file));
+  };
+  if (found === 'other') {
+    await leave();
     return;
   }
   const damage = await lookAround(board, block, { signal });
   if (found === 'test-bytes') {
     output.say('step', { step: 'put-back' }, 'Putting back what an earlier probe of this board had to leave');
-    await putBlockBack(board, block);
+    try {
+      await putBlockBack(board, block);
+    } catch (error) {
+      // Nor would it succeed the next time.
+      if (isDeviceError(error, 'verify-failed', 'flash-failed')) await leave();
+      throw error;
+    }
     output.say('put-back', { offset, size }, blockBackText(block));
   }
   await files.release(block);

@@ -48,10 +48,10 @@ type BlockPlace = Pick<ScratchPlace, 'offset' | 'size'>;
 /** For a block that an earlier measurement had to leave, and that is back now. */
 export const blockBackText = (place: BlockPlace): string => `${placeOf(place)} are as they were before.`;
 
-/** The same where somebody else has written to the place since. `file`: where what was there before can be found. */
+/** The same where somebody else has written to the place since, or the flash does not take it. `file`: where what was there before can be found. */
 export function blockLeftText(place: BlockPlace, file: string | undefined): string {
   const before = file === undefined ? 'They were blank before.' : `What was there before is in ${file}.`;
-  return `${placeOf(place)} were measured in by a probe that was cut off. Something else is there now, which is left as it is. ${before}`;
+  return `${placeOf(place)} were measured in by a probe that was cut off. They hold something else now, and are left as they are. ${before}`;
 }
 
 const placeOf = ({ offset, size }: BlockPlace): string => `The ${bytesText(size)} at ${addressText(offset)}`;

@@ -61,7 +61,7 @@ export const stillAnswers = (error: unknown): boolean =>
   error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
 
 /** Whether that names what of the kept parts was hit, or may have been. */
-export const isDamageTold = (error: unknown): boolean =>
+export const isDamageTold = (error: unknown): error is WorkflowError =>
   error instanceof WorkflowError && (error.code === 'kept-damaged' || error.code === 'kept-in-doubt');
 
 export class KeptGuard {

@@ -17,6 +17,7 @@ import {
   putBlockBack,
   type SavedBlock,
 } from '#workflows/probe-block.ts';
+import { isDamageTold } from '#workflows/kept-guard.ts';
 import { type BoardState, isLocked } from '#workflows/board-state.ts';
 import { findScratch, type ScratchPlace } from '#workflows/probe-scratch.ts';
 import { type WorkflowError } from '#workflows/workflow-error.ts';
@@ -91,7 +92,7 @@ export class ProbeJob {
   restoring = $state(false);
   /** Should the page be reloaded or closed while it measures, the next visit knows of the block. */
   outlives = $state(true);
-  /** Other parts of the board that the measurement may have hit which was cut off. */
+  /** What else on the board a measurement has hit, or may have. */
   damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
@@ -136,6 +137,7 @@ export class ProbeJob {
     this.report = undefined;
     this.error = undefined;
     this.outlives = true;
+    this.damage = undefined;
     this.#held = undefined;
     const { signal } = (this.#controller = new AbortController());
     try {
@@ -148,6 +150,10 @@ export class ProbeJob {
       this.status = isAbort(error) ? 'cancelled' : 'failed';
       this.error = isAbort(error) ? undefined : error;
       this.owed = this.#held;
+      if (isDamageTold(error)) {
+        this.damage = error;
+        await connection.readAgain();
+      }
     }
     this.plan = undefined;
   }

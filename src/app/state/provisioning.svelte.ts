@@ -203,6 +203,7 @@ export class Provisioning {
 
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
+    if (this.probe.asked) await this.leaveBlock();
     await this.connection.disconnect();
     await this.demo?.act('blank');
     if (this.demo) this.probe.forget(this.demo);

@@ -4,6 +4,7 @@ import BoardCard from '#app/screens/Provision/BoardCard.svelte';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { ModelClock } from '#model-clock.ts';
 import { type SavedBlock } from '#workflows/probe-block.ts';
+import { WorkflowError } from '#workflows/workflow-error.ts';
 import { cleanup, render, screen } from '@testing-library/svelte';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readBoard, TWO_SLOTS } from '../../workflows/boards.ts';
@@ -73,5 +74,29 @@ describe('a board that was lost while it was measured', () => {
   ] as const)('and came back: %s', async (settled, title) => {
     await shown(({ probe }) => (probe.settled = settled));
     expect(screen.getByText(title)).toBeTruthy();
+  });
+
+  test.each([
+    ['test-bytes', 'Put it back'],
+    ['other', 'Put it back all the same'],
+  ] as const)('in an earlier visit is asked about while it is connected: %s', async (found, name) => {
+    await shown(({ probe }) => (probe.asked = { block: BLOCK, found }));
+    expect(screen.getByRole('button', { name })).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Leave it as it is' })).toBeTruthy();
+    expect(screen.queryByText('Measure this board')).toBeNull();
+    cleanup();
+    await shown(({ connection, probe }) => {
+      connection.status = 'none';
+      probe.asked = { block: BLOCK, found };
+    });
+    expect(screen.queryByRole('button', { name })).toBeNull();
+  });
+
+  test('names what else was hit', async () => {
+    await shown(({ probe }) => {
+      probe.damage = new WorkflowError('kept-damaged', '', { values: { damaged: 'ota_0', doubtful: '' } });
+    });
+    expect(screen.getByText('kept-damaged')).toBeTruthy();
+    expect(screen.getAllByText(/ota_0/).length).toBeGreaterThan(0);
   });
 });

@@ -3,6 +3,7 @@
 import { type ProbePhase } from '#app/state/probe-job.svelte.ts';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { sleep } from '#clock.ts';
+import { Op } from '#device/loader-commands.ts';
 import { equalBytes } from '#formats/bytes.ts';
 import { type BlockStore, type SavedBlock, testBytes } from '#workflows/probe-block.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
@@ -338,6 +339,27 @@ describe('a page that is reloaded while it measures', () => {
       expect(flow.probe).toMatchObject({ status: 'done', outlives: false });
     }));
 });
+
+test('a damaged command that erases more than the block is told, and the board is read anew', () =>
+  onScene({ flash: FULL.slice().fill(0xff, 0x37_0000, 0x38_0000) }, async ({ bench, flow }) => {
+    await prepare(flow);
+    const { board } = flow.connection;
+    const toBoard = bench.board.hostWrites.bind(bench.board);
+    let isFlipped = false;
+    bench.board.hostWrites = (bytes) => {
+      if (bytes[2] === Op.EraseRegion && !isFlipped) {
+        isFlipped = true;
+        // A bit of the size, behind border, header and offset.
+        bench.faults.add({ kind: 'flip', direction: 'to-device', at: 9 + 4 + 2, bit: 2 });
+      }
+      toBoard(bytes);
+    };
+    await flow.measure();
+    expect(flow.probe).toMatchObject({ status: 'failed', damage: { code: 'kept-damaged' }, owed: undefined });
+    expect(equalBytes(bench.board.snapshot().subarray(0x38_0000), FULL.subarray(0x38_0000))).toBe(false);
+    expect(flow.connection.status).toBe('connected');
+    expect(flow.connection.board).not.toBe(board);
+  }));
 
 test('a block whose place somebody else has written to is not put back unasked', () =>
   onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
