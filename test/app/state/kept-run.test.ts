@@ -196,6 +196,11 @@ test('a browser that keeps nothing changes nothing', async () => {
   expect('indexedDB' in globalThis).toBe(false);
   expect(await browserRunStore.load()).toBeUndefined();
   await browserRunStore.clear();
+  const { browserBlockStore } = await import('#app/state/kept-blocks.ts');
+  const block = { mac: '24:0a:c4:12:34:56', offset: 0, size: 0x1_0000, before: undefined, watched: [] };
+  expect(await browserBlockStore.hold(block)).toBe(false);
+  expect(await browserBlockStore.load(block.mac)).toBeUndefined();
+  await browserBlockStore.release(block);
 });
 
 test('the button says what is left to do when the board is back', () => {
