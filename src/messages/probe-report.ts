@@ -43,13 +43,26 @@ export function probeReportText(record: ProbeRecord): string {
   return [...rows.map(([name, value]) => `${name.padEnd(14)}${value}`), ...said].join('\n');
 }
 
+type BlockPlace = Pick<ScratchPlace, 'offset' | 'size'>;
+
+/** For a block that an earlier measurement had to leave, and that is back now. */
+export const blockBackText = (place: BlockPlace): string => `${placeOf(place)} are as they were before.`;
+
+/** The same where somebody else has written to the place since, or the flash does not take it. `file`: where what was there before can be found. */
+export function blockLeftText(place: BlockPlace, file: string | undefined): string {
+  const before = file === undefined ? 'They were blank before.' : `What was there before is in ${file}.`;
+  return `${placeOf(place)} were measured in by a probe that was cut off. They hold something else now, and are left as they are. ${before}`;
+}
+
+const placeOf = ({ offset, size }: BlockPlace): string => `The ${bytesText(size)} at ${addressText(offset)}`;
+
 /** For when the board was lost before its block could be put back. */
-export function notPutBack({ offset, size }: ScratchPlace, wasBlank: boolean): Message {
+export function notPutBack(place: BlockPlace, wasBlank: boolean): Message {
   return {
     what: 'The board was lost before what was measured in could be put back.',
     state: wasBlank
-      ? `The ${bytesText(size)} at ${addressText(offset)} were blank, and may hold test bytes now.`
-      : `The ${bytesText(size)} at ${addressText(offset)} may hold test bytes instead of what was there.`,
+      ? `${placeOf(place)} were blank, and may hold test bytes now.`
+      : `${placeOf(place)} may hold test bytes instead of what was there.`,
   };
 }
 

@@ -13,10 +13,14 @@
  *   that one turned bit leads to, is in doubt. What was blank has nothing to lose, but is named where something was written to it.
  * - A command to read that erases everything: device/flash-jobs.ts, `failIfErased`.
  *
- * What this does not find: an offset that is damaged in several bytes at once, while frame and answers are right; and what went elsewhere
- * in a run that ended before it could look, because the cable was pulled or the user stopped it, which the next run does not know of.
+ * A run may end before it can look, because the cable was pulled or the user stopped it. Whoever keeps what it watched gives it to the next
+ * one: what has lost its beginning since is in doubt. No more can be said then, as the app may have run and written in between.
+ *
+ * What this does not find: an offset that is damaged in several bytes at once, while frame and answers are right; and, of a run that ended
+ * before it could look, what went into the middle of a part.
  */
 import { md5OfBlank } from '#device/blank-digest.ts';
+import { isDeviceError } from '#device/device-error.ts';
 import {
   type FlashMemory,
   type FlashRange,
@@ -37,13 +41,28 @@ export interface KeptPart extends FlashRange {
 
 type GuardedFlash = Pick<FlashMemory, 'md5' | 'size' | 'strays'>;
 
-interface WatchedPart extends KeptPart {
+interface Tripwire extends FlashRange {
+  digest: string;
+}
+
+/** A kept part as it was before the first write. */
+export interface WatchedPart extends KeptPart {
   /** From its beginning as far as something is in it; nothing where it is blank. */
-  tripwire?: (FlashRange & { digest: string }) | undefined;
+  tripwire?: Tripwire | undefined;
+  /** It was that in an earlier run, which ended before it could look, and is blank now. */
+  emptied?: Tripwire | undefined;
 }
 
 /** By how much more is looked at, when the beginning of a part is blank. */
 const WIDER = 4;
+
+/** Whether the board can be asked after that failure: what happened to it would not be known to the next run. */
+export const stillAnswers = (error: unknown): boolean =>
+  error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
+
+/** Whether that names what of the kept parts was hit, or may have been. */
+export const isDamageTold = (error: unknown): error is WorkflowError =>
+  error instanceof WorkflowError && (error.code === 'kept-damaged' || error.code === 'kept-in-doubt');
 
 export class KeptGuard {
   readonly #flash: GuardedFlash;
@@ -54,17 +73,25 @@ export class KeptGuard {
     this.#parts = parts;
   }
 
-  /** To be called before the first write. */
+  /** To be called before the first write. `earlier`: what a run on this board watched that ended before it could look. */
   static async set(
     flash: GuardedFlash,
     parts: readonly KeptPart[],
-    options: Pick<JobOptions, 'signal'> = {},
+    { earlier = [], ...options }: Pick<JobOptions, 'signal'> & { earlier?: readonly WatchedPart[] | undefined } = {},
   ): Promise<KeptGuard> {
+    const emptied = await findEmptied(flash, earlier, options);
     const watched: WatchedPart[] = [];
     for (const part of parts) {
-      watched.push(part.blank ? part : { ...part, tripwire: await findTripwire(flash, part, options) });
+      const tripwire = part.blank ? undefined : await findTripwire(flash, part, options);
+      const before = emptied.find(({ offset }) => offset === part.offset)?.emptied;
+      watched.push({ ...part, tripwire, ...(before && { emptied: before }) });
     }
     return new KeptGuard(flash, watched);
+  }
+
+  /** What is watched, for whoever looks after it should this session end before its time. */
+  get watched(): readonly WatchedPart[] {
+    return this.#parts;
   }
 
   /**
@@ -73,23 +100,21 @@ export class KeptGuard {
    * @throws {WorkflowError} `kept-damaged` or `kept-in-doubt`, with the names of the parts. `cause`: what else went wrong.
    */
   async check(options: Pick<JobOptions, 'signal'> = {}, cause?: unknown): Promise<void> {
-    const found = { damaged: [] as string[], doubtful: [] as string[] };
+    const found = { damaged: new Set<string>(), doubtful: new Set<string>() };
     for (const part of this.#parts) {
       const state = await this.#stateOf(part, options);
-      if (state !== 'whole') found[state].push(part.label);
+      if (state !== 'whole') found[state].add(part.label);
     }
-    const [damaged, doubtful] = [found.damaged.join(', '), found.doubtful.join(', ')];
-    if (damaged === '' && doubtful === '') return;
-    const code = damaged === '' ? 'kept-in-doubt' : 'kept-damaged';
-    const text = `A damaged command has hit ${damaged || 'nothing for sure'}, and perhaps ${doubtful || 'nothing else'}`;
-    throw new WorkflowError(code, text, { values: { damaged, doubtful }, cause });
+    // A part may be watched in pieces.
+    const doubtful = [...found.doubtful].filter((label) => !found.damaged.has(label));
+    if (found.damaged.size + doubtful.length > 0) throw damageError([...found.damaged], doubtful, cause);
   }
 
   async #stateOf(part: WatchedPart, options: Pick<JobOptions, 'signal'>): Promise<'whole' | 'damaged' | 'doubtful'> {
     const now = ({ offset, length }: FlashRange): Promise<string> => this.#flash.md5(offset, length, options);
     const { tripwire } = part;
     if (tripwire && (await now(tripwire)) !== tripwire.digest) return 'damaged';
-    let state: 'whole' | 'doubtful' = 'whole';
+    let state: 'whole' | 'doubtful' = part.emptied ? 'doubtful' : 'whole';
     for (const hit of possibleHits(this.#flash.strays, part, this.#flash.size)) {
       // What is blank has nothing to lose, and what the tripwire covers has just been found as it was.
       const canBe = hit.state === 'damaged' || tripwire;
@@ -100,6 +125,33 @@ export class KeptGuard {
     }
     return state;
   }
+}
+
+/** `damaged`, `doubtful`: labels of parts. */
+export function damageError(damaged: readonly string[], doubtful: readonly string[], cause?: unknown): WorkflowError {
+  const values = { damaged: damaged.join(', '), doubtful: doubtful.join(', ') };
+  const code = values.damaged === '' ? 'kept-in-doubt' : 'kept-damaged';
+  const text = `A damaged command has hit ${values.damaged || 'nothing for sure'}, and perhaps ${values.doubtful || 'nothing else'}`;
+  return new WorkflowError(code, text, { values, cause });
+}
+
+/**
+ * Those of the parts that are blank now as far as something was in them, with what they were. An erase that went too far leaves that; an app
+ * that ran in between hardly ever does.
+ */
+export async function findEmptied(
+  flash: Pick<FlashMemory, 'md5'>,
+  watched: readonly WatchedPart[],
+  options: Pick<JobOptions, 'signal'> = {},
+): Promise<WatchedPart[]> {
+  const found: WatchedPart[] = [];
+  for (const { tripwire, ...part } of watched) {
+    const emptied = part.emptied ?? tripwire;
+    if (!emptied) continue;
+    const { offset, length } = emptied;
+    if ((await flash.md5(offset, length, options)) === md5OfBlank(length)) found.push({ ...part, emptied });
+  }
+  return found;
 }
 
 const contains = (outer: FlashRange, inner: FlashRange): boolean =>

@@ -5,13 +5,18 @@
 import { type Clock } from '#clock.ts';
 import { BAUD_LADDER } from '#device/baud-rates.ts';
 import { type Bootloader } from '#device/bootloader.ts';
-import { isDeviceError } from '#device/device-error.ts';
-import { type FlashCosts, writeCost } from '#device/flash-costs.ts';
+import { DeviceError, isDeviceError } from '#device/device-error.ts';
+import { writeCost } from '#device/flash-costs.ts';
 import { type BoardIdentity } from '#device/identify.ts';
 import { type EntryMode, isNativeUsb } from '#device/reset.ts';
 import { ROM_TOP_BAUD, romChangesBaud } from '#device/rom-baud.ts';
 import { type LoaderMode } from '#device/session.ts';
-import { type ReachableFlash, type Scratch, type ScratchPlace } from './probe-scratch.ts';
+import { hexAddress } from '#formats/bytes.ts';
+import { type BoardState } from './board-state.ts';
+import { KeptGuard, stillAnswers } from './kept-guard.ts';
+import { areTestBytes, type BlockKeeper, putBlockBack, readBlock, type SavedBlock, testBytes } from './probe-block.ts';
+import { partsAround, type ReachableFlash, type ScratchPlace } from './probe-scratch.ts';
+import { WorkflowError } from './workflow-error.ts';
 
 /** What is measured: a flash whose line can be set to another rate. */
 export interface ProbeBoard extends ReachableFlash {
@@ -27,6 +32,10 @@ export interface ProbeOptions {
   rates: readonly number[];
   signal?: AbortSignal | undefined;
   onStep?: ((step: ProbeStep) => void) | undefined;
+  /** Whose board it is, and what the parts around the block are called. */
+  state: Pick<BoardState, 'identity' | 'flashSize' | 'table'>;
+  /** Nobody unless given: what was in the block is lost with this session then. */
+  keeper?: BlockKeeper | undefined;
 }
 
 export type ProbeStep = 'latency' | 'save' | 'erase' | 'write' | 'read' | 'md5' | 'ladder' | 'restore';
@@ -87,10 +96,10 @@ const FAILED_RUNG_MS = 2500;
 /** Bytes that the ROM gives with one command. */
 const ROM_READ_BYTES = 64;
 
-/** Milliseconds that measuring takes, without a restart; some rate is taken to fail. */
+/** Most milliseconds that measuring takes, without a restart; some rate is taken to fail. */
 export function probeTime(
   { offset, size, isBlank }: ScratchPlace,
-  costs: FlashCosts,
+  { costs, reach }: Pick<ReachableFlash, 'costs' | 'reach'>,
   rates: readonly number[],
 ): number {
   const read = size * costs.wire + (costs.overlaps ? 0 : (size / ROM_READ_BYTES) * costs.roundTrip);
@@ -98,77 +107,119 @@ export function probeTime(
   const rounds = rates.length > 0 ? 2 : 1;
   const restore = isBlank ? costs.eraseBlock : read + write;
   const ladder = rates.length > 0 ? FAILED_RUNG_MS + (rates.length - 1) * RUNG_MS : 0;
-  const hashed = (MD5_BYTES + 4 * size) * costs.md5;
+  // What is looked after around the block is hashed as far as it is blank, in stretches that grow (kept-guard.ts).
+  const hashed = (MD5_BYTES + 4 * size + 1.3 * reach) * costs.md5;
   return LATENCY_SAMPLES * costs.roundTrip + hashed + costs.eraseBlock + rounds * (read + write) + ladder + restore;
 }
 
 /**
- * Measures. Works in the scratch block and puts back what was there, after a failure and an abort as well.
+ * Measures. Works in the scratch block and puts back what was there, after a failure and an abort as well. What was there is with the keeper
+ * from before the first write until then.
  *
- * @throws {DeviceError} when the board or the cable fails; whether the block could be put back, `scratch` tells.
+ * @throws {WorkflowError} `kept-damaged`, `kept-in-doubt`: a damaged command has hit something beside the block.
+ * @throws {DeviceError} when the board or the cable fails; the block may not be back then, which the keeper knows.
  * @throws {DOMException} `AbortError`.
  */
-export async function probeBoard(
+export async function probeBoard(board: ProbeBoard, place: ScratchPlace, options: ProbeOptions): Promise<ProbeReport> {
+  const { clock, signal, onStep, keeper, state } = options;
+  const { chip, mac } = state.identity;
+  onStep?.('latency');
+  const samples: number[] = [];
+  const timed = stopwatch(clock, signal);
+  for (let count = 0; count < LATENCY_SAMPLES; count++) samples.push(await timed(() => board.md5(0, 4, { signal })));
+  onStep?.('save');
+  const before = await readBlock(board, place, { signal });
+  const guard = await KeptGuard.set(board, partsAround({ ...state, chip }, place, board.reach), { signal });
+  const { offset, size } = place;
+  const block = { mac, offset, size, before, watched: guard.watched };
+  signal?.throwIfAborted();
+  await keeper?.hold(block);
+  const report = await measureIn(board, place, options).catch((error: unknown) => ({ error }));
+  onStep?.('restore');
+  // Not with the user's signal: what was there is put back after an abort, too.
+  await restore(board, block, { guard, keeper, cause: 'error' in report ? report.error : undefined });
+  if ('error' in report) throw report.error;
+  return { latency: spread(samples), scratch: { offset, size, wasBlank: before === undefined }, ...report };
+}
+
+async function restore(
   board: ProbeBoard,
-  scratch: Scratch,
-  { clock, rates, signal, onStep }: ProbeOptions,
-): Promise<ProbeReport> {
-  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+  block: SavedBlock,
+  { guard, keeper, cause }: { guard: KeptGuard; keeper: BlockKeeper | undefined; cause: unknown },
+): Promise<void> {
+  try {
+    await putBlockBack(board, block);
+  } catch (error) {
+    if (stillAnswers(error)) await guard.check({}, error);
+    throw error;
+  }
+  const damage = await guard.check({}, cause).catch((error: unknown) => {
+    if (error instanceof WorkflowError) return error;
+    throw error;
+  });
+  await keeper?.release(block);
+  if (damage) throw damage;
+}
+
+type Stopwatch = (work: () => Promise<unknown>) => Promise<number>;
+
+const stopwatch =
+  (clock: Clock, signal: AbortSignal | undefined): Stopwatch =>
+  async (work) => {
     signal?.throwIfAborted();
     const started = clock.now();
     await work();
     return clock.now() - started;
   };
-  const { offset, size } = scratch.place;
-  onStep?.('latency');
-  const samples: number[] = [];
-  for (let count = 0; count < LATENCY_SAMPLES; count++) samples.push(await timed(() => board.md5(0, 4, { signal })));
-  onStep?.('save');
-  await scratch.save(board, signal);
-  signal?.throwIfAborted();
-  try {
-    onStep?.('erase');
-    scratch.touched = true;
-    const erased = await timed(() => board.erase(offset, size, { signal }));
-    onStep?.('md5');
-    const md5Ms = await timed(() => board.md5(0, Math.min(MD5_BYTES, board.size), { signal }));
-    const md5 = perSecond(Math.min(MD5_BYTES, board.size), md5Ms);
-    const measure = async (): Promise<LineSpeed> => lineSpeed(board, { offset, size, timed, signal, onStep });
-    const speeds = [await measure()];
-    onStep?.('ladder');
-    const tried = await climb(board, rates, signal);
-    if (board.baud !== speeds[0]?.baud) speeds.push(await measure());
-    return {
-      latency: spread(samples),
-      scratch: { offset, size, wasBlank: scratch.wasBlank },
-      // An erase is verified by a digest, which is not part of it.
-      eraseBlock: Math.max(0, erased - (size * md5Ms) / MD5_BYTES),
-      md5,
-      speeds,
-      rates: tried,
-    };
-  } finally {
-    onStep?.('restore');
-    // Not with the user's signal: what was there is put back after an abort, too.
-    await scratch.putBack(board);
-  }
+
+async function measureIn(
+  board: ProbeBoard,
+  { offset, size }: ScratchPlace,
+  { clock, rates, signal, onStep }: ProbeOptions,
+): Promise<Omit<ProbeReport, 'latency' | 'scratch'>> {
+  const timed = stopwatch(clock, signal);
+  const measure = (): Promise<LineSpeed> => lineSpeed(board, { offset, size, timed, signal, onStep });
+  const hashed = Math.min(MD5_BYTES, board.size);
+  const speeds = [await measure()];
+  onStep?.('md5');
+  const md5Ms = await timed(() => board.md5(0, hashed, { signal }));
+  // Not before the block is full: an erase of what is blank would not show that it went elsewhere.
+  onStep?.('erase');
+  const erased = await timed(() => board.erase(offset, size, { signal }));
+  onStep?.('ladder');
+  const tried = await climb(board, rates, signal);
+  if (board.baud !== speeds[0]?.baud) speeds.push(await measure());
+  return {
+    // An erase is verified by a digest, which is not part of it.
+    eraseBlock: Math.max(0, erased - (size * md5Ms) / hashed),
+    md5: perSecond(hashed, md5Ms),
+    speeds,
+    rates: tried,
+  };
 }
 
 interface Measuring {
   offset: number;
   size: number;
-  timed: (work: () => Promise<unknown>) => Promise<number>;
+  timed: Stopwatch;
   signal: AbortSignal | undefined;
   onStep: ProbeOptions['onStep'];
 }
 
 async function lineSpeed(board: ProbeBoard, { offset, size, timed, signal, onStep }: Measuring): Promise<LineSpeed> {
-  const data = incompressible(size);
+  const data = testBytes(size);
   onStep?.('write');
   const writeMs = await timed(() => board.write(offset, data, { signal, verify: false }));
   onStep?.('read');
-  const readMs = await timed(() => board.read(offset, data.length, { signal }));
-  return { baud: board.baud, write: perSecond(data.length, writeMs), read: perSecond(data.length, readMs) };
+  let read: Uint8Array | undefined;
+  const readMs = await timed(async () => (read = await board.read(offset, size, { signal })));
+  if (read && !areTestBytes(read)) {
+    await board.noteMissing({ offset, length: size }, { signal });
+    throw new DeviceError('verify-failed', `The flash at ${hexAddress(offset)} does not hold what was written`, {
+      details: { offset, length: size },
+    });
+  }
+  return { baud: board.baud, write: perSecond(size, writeMs), read: perSecond(size, readMs) };
 }
 
 /** Up the ladder until a rate fails; stopped between two rungs. */
@@ -195,13 +246,4 @@ const perSecond = (bytes: number, ms: number): number => Math.round((bytes * 100
 function spread(samples: readonly number[]): ProbeReport['latency'] {
   const sorted = samples.toSorted((a, b) => a - b);
   return { least: sorted[0] ?? 0, median: sorted[sorted.length >> 1] ?? 0, most: sorted.at(-1) ?? 0 };
-}
-
-/** The same at every run; its entropy is that of a linear congruential generator's upper byte. */
-function incompressible(length: number): Uint8Array<ArrayBuffer> {
-  let state = 1;
-  return Uint8Array.from({ length }, () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state >>> 24;
-  });
 }

@@ -1,10 +1,9 @@
 /** The one function that carries out a plan. */
-import { isDeviceError } from '#device/device-error.ts';
 import { type FlashMemory, type JobOptions, type Progress } from '#device/flash-memory.ts';
 import { rangesLength } from '#device/flash-ranges.ts';
 import { compareWithFlash, EVERYTHING, type FlashComparison } from './flash-comparison.ts';
 import { bytesOf, type FlashRole, type FlashWrite, plannedBytes, type WritePlan } from './flash-plan.ts';
-import { KeptGuard } from './kept-guard.ts';
+import { KeptGuard, stillAnswers, type WatchedPart } from './kept-guard.ts';
 import { verifyPlan } from './verify-plan.ts';
 import { WorkflowError } from './workflow-error.ts';
 
@@ -27,6 +26,10 @@ export interface RunPlanOptions extends Pick<JobOptions, 'signal'> {
   comparison?: FlashComparison | undefined;
   /** Send everything, whatever the flash holds. */
   full?: boolean | undefined;
+  /** What a run on this board watched that ended before it could look after what it kept. */
+  earlier?: readonly WatchedPart[] | undefined;
+  /** Is told what is watched, before the first write: to be given to the next run as `earlier`, should this one end too soon. */
+  onWatch?: ((watched: readonly WatchedPart[]) => void) | undefined;
 }
 
 /** What is too long to be hashed twice. */
@@ -48,17 +51,16 @@ export async function runFlashPlan(flash: FlashMemory, plan: WritePlan, options:
     throw new WorkflowError('plan-refused', plan.objections.map(({ code }) => code).join(', '));
   }
   const comparison = await comparisonFor(flash, plan, options);
-  // Only what is sent can do harm.
-  const inDanger = comparison.bytesToSend(plan) > 0 ? (plan.untouched ?? []) : [];
-  const guard = await KeptGuard.set(flash, inDanger, options);
+  // Only what is sent can do harm, or was.
+  const isInDanger = comparison.bytesToSend(plan) > 0 || options.earlier !== undefined;
+  const guard = await KeptGuard.set(flash, isInDanger ? (plan.untouched ?? []) : [], options);
+  options.onWatch?.(guard.watched);
   const troubles = flash.troubles;
   try {
     await writeAll(flash, plan, { ...options, comparison });
     await verifyPlan(flash, plan, { ...options, comparison, smooth: flash.troubles === troubles });
   } catch (error) {
-    // The board answers still, and the next run would not know what happened in this one.
-    const stillAnswers = error instanceof WorkflowError || isDeviceError(error, 'verify-failed', 'flash-failed');
-    if (stillAnswers) await guard.check(options, error);
+    if (stillAnswers(error)) await guard.check(options, error);
     throw error;
   }
   await guard.check(options);

@@ -1,11 +1,14 @@
 /** The commands on a virtual board: what they do, what they say, what their exit code is. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import process from 'node:process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
 import { payload } from '../workflows/boards.ts';
-import { runCli } from './run-cli.ts';
+import { BlockFiles } from '../../src/cli/block-files.ts';
+import { type CliResult, runCli } from './run-cli.ts';
 
 const BUILD = 'test/fixtures/release/idf-build';
 const PASSWORD = 'two steps ahead';
@@ -209,16 +212,96 @@ test('help and version of what there is exit with 0', async () => {
 });
 
 describe('probe', () => {
+  const MAC_FILE = '24-0a-c4-12-34-56';
+  const kept = (): string[] => readdirSync(join(folder, 'twostep', 'measured'));
+  const probe = (...more: string[]): Promise<CliResult> =>
+    runCli(['probe', '--port', `virtual:esp32@${board}`, ...more], { env: { XDG_STATE_HOME: folder } });
+
+  /** As after a command that was killed: some of what was in the block is erased, and its file is there. */
+  async function killed(before: Uint8Array): Promise<void> {
+    const offset = 0x3f_0000;
+    await runCli(flash());
+    const bytes = readFileSync(board);
+    const loader = bytes.subarray(0x1000, 0x2000);
+    const tripwire = { offset: 0x1000, length: 0x1000, digest: createHash('md5').update(loader).digest('hex') };
+    const watched = [{ label: 'boot loader', offset: 0x1000, length: 0x7000, tripwire }];
+    const block = { mac: '24:0a:c4:12:34:56', offset, size: before.length, before, watched };
+    expect(await new BlockFiles(join(folder, 'twostep', 'measured')).hold(block)).toBe(true);
+    bytes.set(before, offset);
+    bytes.fill(0xff, offset, offset + 0x3000);
+    writeFileSync(board, bytes);
+  }
+
   test('reports what it measured, without the part of the MAC that is this board’s own, and restores the flash', async () => {
     await runCli(flash());
     const before = readFileSync(board);
-    const { code, out } = await runCli(['probe', '--port', `virtual:esp32@${board}`]);
+    const { code, out } = await probe();
     expect(code).toBe(0);
     expect(out).toMatch(/921600 baud +writes/);
     expect(out).toContain('first line after');
     expect(out).not.toContain('12:34:56');
     expect(Buffer.compare(readFileSync(board), before)).toBe(0);
-    const { records } = await runCli(['probe', '--json', '--port', `virtual:esp32@${board}`]);
+    expect(kept()).toEqual([]);
+    const { records } = await probe('--json');
     expect(records.at(-1)).toMatchObject({ event: 'report', board: { chip: 'esp32', mac: '24:0a:c4:…' } });
+  });
+
+  test('first puts back what one that was killed had to leave, which nobody else could read meanwhile', async () => {
+    const before = payload(0x1_0000);
+    await killed(before);
+    if (process.platform !== 'win32') {
+      expect(statSync(join(folder, 'twostep', 'measured', `${MAC_FILE}.json`)).mode & 0o077).toBe(0);
+    }
+    const { code, records } = await probe('--json');
+    expect(code).toBe(0);
+    const events = records.map(({ event }) => event);
+    expect(events.indexOf('put-back')).toBeGreaterThan(-1);
+    expect(events.indexOf('put-back')).toBeLessThan(events.indexOf('report'));
+    expect(new Uint8Array(readFileSync(board).subarray(0x3f_0000))).toEqual(before);
+    expect(kept()).toEqual([]);
+    expect((await probe('--json')).records.map(({ event }) => event)).not.toContain('put-back');
+  });
+
+  test('names what one that was killed may have hit besides, once', async () => {
+    const before = payload(0x1_0000);
+    await killed(before);
+    const bytes = readFileSync(board);
+    writeFileSync(board, bytes.fill(0xff, 0x1000, 0x2000));
+    const { code, records } = await probe('--json');
+    expect([code, records.at(-1)?.['code']]).toEqual([1, 'kept-in-doubt']);
+    expect(new Uint8Array(readFileSync(board).subarray(0x3f_0000))).toEqual(before);
+    expect((await probe()).code).toBe(0);
+  });
+
+  test('leaves what somebody else has written there since, and what was there before in a file', async () => {
+    const before = payload(0x1_0000);
+    await killed(before);
+    const bytes = readFileSync(board);
+    bytes.set(
+      payload(0x4000).map((byte) => byte ^ 0x55),
+      0x3f_0000,
+    );
+    writeFileSync(board, bytes);
+    const { code, records } = await probe('--json');
+    expect(code).toBe(0);
+    const left = records.find(({ event }) => event === 'block-left');
+    expect(new Uint8Array(readFileSync(String(left?.['file'])))).toEqual(before);
+    expect(Buffer.compare(readFileSync(board), bytes)).toBe(0);
+    expect(kept()).toEqual([`${MAC_FILE}-0x3f0000.bin`]);
+  });
+
+  test('goes on without a file where none can be kept, or where it is damaged', async () => {
+    await killed(payload(0x1_0000));
+    const file = join(folder, 'twostep', 'measured', `${MAC_FILE}.json`);
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace(/"before":"./, (text) => text.slice(0, -1) + (text.endsWith('0') ? '1' : '0')),
+    );
+    expect((await probe('--json')).records.map(({ event }) => event)).not.toContain('put-back');
+    const { code, err } = await runCli(['probe', '--port', `virtual:esp32@${board}`], {
+      env: { XDG_STATE_HOME: board },
+    });
+    expect(code).toBe(0);
+    expect(err).not.toBe('');
   });
 });

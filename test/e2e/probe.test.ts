@@ -31,6 +31,14 @@ const digest = (page: Page): Promise<string> =>
     return Array.from(new Uint8Array(await crypto.subtle.digest('SHA-256', new Uint8Array(flash!)))).join();
   });
 
+const flashOf = async (page: Page): Promise<Uint8Array> => {
+  const text = await page.evaluate(async () => {
+    const flash = await (globalThis as unknown as { __twostepDemo: DemoHandle }).__twostepDemo.flash();
+    return Array.from(flash!, (byte) => String.fromCharCode(byte)).join('');
+  });
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+};
+
 test('a board is measured by keyboard; the report can be saved, and what was to be written still can', async () => {
   await onPage({ speed: 4 }, async (page) => {
     await page.evaluate(axe.source);
@@ -104,6 +112,39 @@ test('a board that is lost in the middle gets back what was there when it is con
     await boardCard(page).getByText('What was measured in is again as it was before.').waitFor();
     await connected(page);
     expect(await digest(page)).toBe(before);
+  });
+});
+
+test('a page that is reloaded in the middle offers to put back what was there, and the flash is what it was', async () => {
+  await onPage({ speed: 1 }, async (page) => {
+    page.on('dialog', (dialog) => void dialog.accept());
+    await page.evaluate(axe.source);
+    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connected(page);
+    const before = await digest(page);
+    await open(page);
+    await measure(page).click();
+    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    await expect.poll(() => digest(page)).not.toBe(before);
+    // The virtual board goes with the page: one comes back that holds what this one does now.
+    const held = await flashOf(page);
+    await page.reload();
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await page.evaluate(axe.source);
+    await placeBoard(page, { contents: { 0: held } });
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await boardCard(page).getByText('Measuring this board was cut off').waitFor();
+    await connected(page);
+    await expectAccessible(page, 'asked');
+    await boardCard(page).getByRole('button', { name: 'Put it back' }).click();
+    await boardCard(page).getByText('What was measured in is again as it was before.').waitFor();
+    await connected(page);
+    expect(await digest(page)).toBe(before);
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connected(page);
+    expect(await boardCard(page).getByText('Measuring this board was cut off').count()).toBe(0);
   });
 });
 

@@ -27,6 +27,8 @@ import {
   fillWifi,
   openProvision,
   type OpenOptions,
+  type PlacedBoard,
+  placeBoard,
   startRig,
   takeDemoRelease,
   takeFiles,
@@ -60,6 +62,24 @@ async function beforeMeasuring(page: Page): Promise<void> {
   await ready(page);
   await page.getByText('Measure this board').click();
   await page.getByRole('button', { name: 'Measure', exact: true }).waitFor();
+}
+
+/** The next visit after a reload, with the board as it was left, or with more on it since. */
+async function cutOffWhileMeasured(page: Page, since: PlacedBoard['contents'] = {}): Promise<void> {
+  page.on('dialog', (dialog) => void dialog.accept());
+  const [head, full] = [new Uint8Array(0x1000), new Uint8Array(0x40_0000 - 0x1000).fill(0x5a)];
+  await placeBoard(page, { contents: { 0: head, 0x1000: full } });
+  await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+  await connected(page);
+  await page.getByText('Measure this board').click();
+  await page.getByRole('button', { name: 'Measure', exact: true }).click();
+  await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+  await page.reload();
+  await takeDemoRelease(page);
+  await placeBoard(page, { contents: { 0: head, 0x1000: full.subarray(0, 0x3e_f000), ...since } });
+  await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+  await connected(page);
+  await page.getByText('Measuring this board was cut off').waitFor();
 }
 
 /** The page with what raises the objection. */
@@ -324,6 +344,19 @@ const SHOTS: readonly Shot[] = [
       await page.getByRole('button', { name: 'Pull its cable' }).click();
       await page.getByText('The board was lost while it was measured').waitFor();
     },
+  },
+  {
+    name: '29b-cut-off-while-measured',
+    speed: 1,
+    prepare: async (page) => {
+      await cutOffWhileMeasured(page);
+      await page.getByRole('button', { name: 'Show what is in the way' }).waitFor();
+    },
+  },
+  {
+    name: '29c-cut-off-and-written-since',
+    speed: 1,
+    prepare: async (page) => cutOffWhileMeasured(page, { 0x3f_8000: payload(0x100) }),
   },
   {
     name: '30-without-a-stub',

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { type ConnectOptions } from '#device/bootloader.ts';
 import { BLOCK_SIZE, SECTOR_SIZE } from '#device/flash-memory.ts';
 import { Op } from '#device/loader-commands.ts';
-import { type KeptPart } from '#workflows/kept-guard.ts';
+import { type KeptPart, type WatchedPart } from '#workflows/kept-guard.ts';
 import { type FlashWrite, flashWrite, type WritePlan } from '#workflows/flash-plan.ts';
 import { runFlashPlan, type RunPlanOptions } from '#workflows/run-flash-plan.ts';
 import { WorkflowError } from '#workflows/workflow-error.ts';
@@ -172,4 +172,64 @@ describe.each(LOADERS)('through $title', (loader) => {
 test('nothing is looked after when nothing is sent', async () => {
   const { frames, code } = await run(LOADERS[0]!, { flash: AFTER });
   expect({ frames, code }).toEqual({ frames: [], code: 'done' });
+});
+
+describe('a run whose cable is pulled before it can look after what it kept', () => {
+  /** The second command that erases reaches into the part above; with the third the cable is out. @returns what was watched. */
+  async function cutOff(bench: Bench): Promise<readonly WatchedPart[]> {
+    let watched: readonly WatchedPart[] = [];
+    let frames = 0;
+    const board = await bench.connect();
+    const toBoard = bench.board.hostWrites.bind(bench.board);
+    bench.board.hostWrites = (bytes) => {
+      if (ERASING.includes(bytes[2] ?? 0)) {
+        frames++;
+        // Of the size of an erase, behind border, header and offset.
+        if (frames === 2) bench.faults.add({ kind: 'flip', direction: 'to-device', at: 9 + 4 + 2, bit: 2 });
+        if (frames === 3) bench.faults.add({ kind: 'unplug', direction: 'to-device', at: 1 });
+      }
+      toBoard(bytes);
+    };
+    const run = runFlashPlan(board, PLAN, { onWatch: (parts) => (watched = parts) });
+    await expect(run).rejects.toMatchObject({ name: 'DeviceError' });
+    await board.close();
+    bench.board.hostWrites = toBoard;
+    bench.board.plugIn();
+    await bench.clock.advance(1000);
+    return watched;
+  }
+
+  async function onCutOff(
+    body: (
+      bench: Bench,
+      run: (options: RunPlanOptions) => Promise<void>,
+      watched: readonly WatchedPart[],
+    ) => Promise<void>,
+  ): Promise<void> {
+    const silent = { receive: () => undefined, stop: () => undefined };
+    const bench = new Bench({ flash: BEFORE.slice(), startFirmware: () => silent });
+    await bench.clock.run(async () => {
+      const watched = await cutOff(bench);
+      expect(differs(bench.board.snapshot(), KEPT[2]!)).toBe(true);
+      const board = await bench.connect();
+      await body(bench, (options) => runFlashPlan(board, PLAN, options), watched);
+      await board.close();
+    });
+  }
+
+  test('is told of by the next one, and by the one after that, also when nothing is left to send', () =>
+    onCutOff(async (bench, run, earlier) => {
+      let watched: readonly WatchedPart[] = [];
+      const doubt = { code: 'kept-in-doubt', values: { damaged: '', doubtful: 'high' } };
+      await expect(run({ earlier, onWatch: (parts) => (watched = parts) })).rejects.toMatchObject(doubt);
+      for (const write of WRITES)
+        expect(differs(bench.board.snapshot(), { ...write, length: write.data.length })).toBe(false);
+      await expect(run({ earlier: watched })).rejects.toMatchObject(doubt);
+    }));
+
+  test('is forgotten when what was lost is there again', () =>
+    onCutOff(async (bench, run, earlier) => {
+      bench.board.flash.bytes.set(BEFORE.subarray(0x6_0000, 0xc_0000), 0x6_0000);
+      await run({ earlier });
+    }));
 });

@@ -1,13 +1,38 @@
 /** Measuring a board: the figures are those of the virtual one, and its flash is afterwards what it was. */
 import { describe, expect, test } from 'vitest';
 import { BAUD_LADDER } from '#device/baud-rates.ts';
+import { type Bootloader } from '#device/bootloader.ts';
 import { equalBytes } from '#formats/bytes.ts';
-import { probeBoard, probeRates, type ProbeReport, type ProbeStep, probeTime } from '#workflows/probe.ts';
+import {
+  probeBoard,
+  type ProbeOptions,
+  probeRates,
+  type ProbeReport,
+  type ProbeStep,
+  probeTime,
+} from '#workflows/probe.ts';
+import { type BlockKeeper, lookAtBlock, putBlockBack, type SavedBlock } from '#workflows/probe-block.ts';
 import { hearRestart } from '#workflows/probe-restart.ts';
-import { findScratch, Scratch } from '#workflows/probe-scratch.ts';
+import { findScratch } from '#workflows/probe-scratch.ts';
 import { type Bench, type BenchOptions, noise, onBench } from '../device/support/bench.ts';
 
 const RATES = BAUD_LADDER.toReversed().filter((baud) => baud > 921_600);
+
+const stateOf = ({ identity, size }: Bootloader): ProbeOptions['state'] => ({ identity, flashSize: size });
+
+/** What a session would have in its memory. */
+class MemoryKeeper implements BlockKeeper {
+  held: SavedBlock | undefined;
+
+  async hold(block: SavedBlock): Promise<boolean> {
+    this.held = block;
+    return true;
+  }
+
+  async release(): Promise<void> {
+    this.held = undefined;
+  }
+}
 
 async function probe(
   bench: Bench,
@@ -15,9 +40,10 @@ async function probe(
 ): Promise<ProbeReport> {
   const board = await bench.connect();
   try {
-    return await probeBoard(board, new Scratch(await findScratch(board)), {
+    return await probeBoard(board, await findScratch(board), {
       clock: bench.clock,
       rates: RATES,
+      state: stateOf(board),
       ...options,
     });
   } finally {
@@ -75,19 +101,19 @@ describe('a board that is lost in the middle', () => {
     onBench({ flash: flash.slice() }, async (bench) => {
       const before = bench.board.snapshot();
       const board = await bench.connect();
-      const scratch = new Scratch(await findScratch(board));
+      const keeper = new MemoryKeeper();
       const onStep = (step: ProbeStep): void => {
         if (step === at) bench.clock.after(at === 'write' ? 300 : 50, () => bench.board.pullCable());
       };
-      const probing = probeBoard(board, scratch, { clock: bench.clock, rates: [], onStep });
+      const options = { clock: bench.clock, rates: [], onStep, keeper, state: stateOf(board) };
+      const probing = probeBoard(board, await findScratch(board), options);
       await expect(probing).rejects.toMatchObject({ name: 'DeviceError' });
       await board.close();
-      expect(scratch.touched).toBe(true);
       expect(equalBytes(bench.board.snapshot(), before)).toBe(false);
       bench.board.plugIn();
       const again = await bench.connect();
-      await scratch.putBack(again);
-      expect(scratch.touched).toBe(false);
+      expect(await lookAtBlock(again, keeper.held!)).toBe('test-bytes');
+      await putBlockBack(again, keeper.held!);
       expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
       await again.close();
     }),
@@ -96,12 +122,13 @@ describe('a board that is lost in the middle', () => {
   test('before anything was erased is as it was', () =>
     onBench({}, async (bench) => {
       const board = await bench.connect();
-      const scratch = new Scratch(await findScratch(board));
+      const keeper = new MemoryKeeper();
       const onStep = (step: ProbeStep): void => {
         if (step === 'save') bench.board.pullCable();
       };
-      await expect(probeBoard(board, scratch, { clock: bench.clock, rates: [], onStep })).rejects.toThrow();
-      expect(scratch.touched).toBe(false);
+      const options = { clock: bench.clock, rates: [], onStep, keeper, state: stateOf(board) };
+      await expect(probeBoard(board, await findScratch(board), options)).rejects.toThrow();
+      expect(keeper.held).toBeUndefined();
       await board.close();
     }));
 });
@@ -116,9 +143,9 @@ test.each<[string, BenchOptions, boolean]>([
     const board = await bench.connect({ stub });
     const place = await findScratch(board);
     const rates = probeRates(board);
-    const told = probeTime(place, board.costs, rates);
+    const told = probeTime(place, board, rates);
     const started = bench.clock.now();
-    await probeBoard(board, new Scratch(place), { clock: bench.clock, rates });
+    await probeBoard(board, place, { clock: bench.clock, rates, state: stateOf(board) });
     const took = bench.clock.now() - started;
     expect(told / took).toBeGreaterThan(0.5);
     expect(told / took).toBeLessThan(1.5);

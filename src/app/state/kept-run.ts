@@ -3,8 +3,10 @@
  * write to the end of the run; passwords are never in it.
  */
 import { type FlashPlan } from '#workflows/flash-plan.ts';
+import { type WatchedPart } from '#workflows/kept-guard.ts';
 import { type FlashStep } from '#workflows/run-flash-plan.ts';
 import { type PickedFile } from '../workers/pick-files.ts';
+import { PageStorage } from './page-storage.ts';
 import { type KeptSettings } from './settings-state.svelte.ts';
 
 export interface KeptRun {
@@ -17,6 +19,8 @@ export interface KeptRun {
   settings: KeptSettings;
   /** The board has the Wi-Fi already, so nobody has to type its password again. */
   wifiWritten: boolean;
+  /** What it was to leave as it is, once it has begun to write. */
+  watched?: readonly WatchedPart[] | undefined;
 }
 
 export interface RunStore {
@@ -37,12 +41,23 @@ export class KeptRuns {
   }
 
   async load(): Promise<KeptRun | undefined> {
-    return this.#store?.load();
+    this.#run ??= await this.#store?.load();
+    return this.#run;
+  }
+
+  /** What a run on that board watched that ended before it could look. */
+  watchedOn(mac: string | undefined): KeptRun['watched'] {
+    return mac === undefined || mac !== this.#run?.mac ? undefined : this.#run.watched;
   }
 
   begin(plan: FlashPlan, run: KeptRun): void {
     this.#plan = plan;
-    this.#save(run);
+    this.#save({ ...run, watched: this.watchedOn(run.mac) });
+  }
+
+  /** `undefined`: it was looked after. */
+  noteWatched(watched: KeptRun['watched']): void {
+    if (this.#run) this.#save({ ...this.#run, watched });
   }
 
   /** Once the settings are in the flash, which are verified as they are written, their password is not needed any more. */
@@ -65,45 +80,12 @@ export class KeptRuns {
   }
 }
 
-const DATABASE = 'twostep';
-const STORE = 'runs';
+const storage = new PageStorage<KeptRun>({ name: 'twostep', version: 2 });
 const KEY = 'last';
-/** Changes with what a `KeptRun` is: one of another kind is forgotten. */
-const VERSION = 1;
 
-/** In IndexedDB. Where the browser has none, or it is full, nothing is kept and nothing fails. */
+/** In the browser's own storage. */
 export const browserRunStore: RunStore = {
-  load: async () => (await inStore('readonly', (store) => store.get(KEY))) as KeptRun | undefined,
-  save: async (run) => void (await inStore('readwrite', (store) => store.put(run, KEY))),
-  clear: async () => void (await inStore('readwrite', (store) => store.delete(KEY))),
+  load: () => storage.load(KEY),
+  save: async (run) => void (await storage.save(KEY, run)),
+  clear: () => storage.remove(KEY),
 };
-
-async function inStore(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest): Promise<unknown> {
-  try {
-    const database = await openDatabase();
-    try {
-      return await settled(work(database.transaction(STORE, mode).objectStore(STORE)));
-    } finally {
-      database.close();
-    }
-  } catch {
-    // Private windows and full disks: then a reload begins anew, as without this.
-    return undefined;
-  }
-}
-
-function openDatabase(): Promise<IDBDatabase> {
-  const request = indexedDB.open(DATABASE, VERSION);
-  request.onupgradeneeded = () => {
-    const { result } = request;
-    if (result.objectStoreNames.contains(STORE)) result.deleteObjectStore(STORE);
-    result.createObjectStore(STORE);
-  };
-  return settled(request);
-}
-
-const settled = <T>(request: IDBRequest<T>): Promise<T> =>
-  new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error ?? new Error('The storage of the browser failed'));
-  });

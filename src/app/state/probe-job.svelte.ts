@@ -8,7 +8,19 @@ import { isAbort } from '#messages/error-message.ts';
 import { type ProbeRecord, probeReportText } from '#messages/probe-report.ts';
 import { probeBoard, probedBoard, probeRates, type ProbeStep, probeTime } from '#workflows/probe.ts';
 import { hearRestart } from '#workflows/probe-restart.ts';
-import { findScratch, Scratch, type ScratchPlace } from '#workflows/probe-scratch.ts';
+import {
+  type BlockKeeper,
+  type BlockState,
+  type BlockStore,
+  lookAround,
+  lookAtBlock,
+  putBlockBack,
+  type SavedBlock,
+} from '#workflows/probe-block.ts';
+import { isDamageTold } from '#workflows/kept-guard.ts';
+import { type BoardState, isLocked } from '#workflows/board-state.ts';
+import { findScratch, type ScratchPlace } from '#workflows/probe-scratch.ts';
+import { type WorkflowError } from '#workflows/workflow-error.ts';
 import { type BoardConnection, type ReachOptions } from './board-connection.svelte.ts';
 import { type JobStatus } from './provision-job.svelte.ts';
 
@@ -30,10 +42,23 @@ export interface ProbePlan {
 
 /** A block that a board was lost with. */
 interface OwedBlock {
-  mac: string | undefined;
   /** Where the board was. */
   source: PortSource | undefined;
-  scratch: Scratch;
+  block: SavedBlock;
+}
+
+/** A block of an earlier visit, or one whose place was written since: the user decides. */
+export interface AskedBlock {
+  block: SavedBlock;
+  /** What is in its place now. */
+  found: Exclude<BlockState, 'as-before'>;
+}
+
+interface MeasureOptions {
+  plan: ProbePlan;
+  signal: AbortSignal;
+  reach: ReachOptions;
+  source: PortSource | undefined;
 }
 
 /** Where the page runs, for the report. */
@@ -61,18 +86,30 @@ export class ProbeJob {
   error = $state.raw<unknown>();
   /** What could not be put back: done as soon as that board is reached again, and nothing is measured before. */
   owed = $state.raw<OwedBlock>();
+  /** What may have to be put back to the connected board. */
+  asked = $state.raw<AskedBlock>();
+  /** That is done now. */
+  restoring = $state(false);
+  /** Should the page be reloaded or closed while it measures, the next visit knows of the block. */
+  outlives = $state(true);
+  /** What else on the board a measurement has hit, or may have. */
+  damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
   readonly running = $derived(this.status === 'running');
   readonly text = $derived(this.report && probeReportText(this.report));
   readonly #clock: Clock;
   readonly #facts: ProbePageFacts;
+  readonly #store: BlockStore | undefined;
+  #held: OwedBlock | undefined;
   #controller: AbortController | undefined;
   #planning: AbortController | undefined;
 
-  constructor(clock: Clock, facts: ProbePageFacts) {
+  /** `store`: where blocks are kept for a later visit; nowhere unless given. */
+  constructor(clock: Clock, facts: ProbePageFacts, store?: BlockStore) {
     this.#clock = clock;
     this.#facts = facts;
+    this.#store = store;
   }
 
   /** Finds out what measuring would do; changes nothing. A failure is left to whatever is done next with the board. */
@@ -82,32 +119,41 @@ export class ProbeJob {
     const { signal } = (this.#planning = new AbortController());
     const place = await findScratch(idle, signal).catch(() => undefined);
     if (!place || signal.aborted) return;
-    const { costs, identity } = idle;
+    const { identity } = idle;
     const baud = isNativeUsb(identity.usb) ? undefined : idle.baud;
     const rates = probeRates(idle, before);
     const restarts = before !== 'none';
-    const seconds = probeTime(place, costs, rates) / 1000 + (restarts ? RESTART_SECONDS : 0);
+    const seconds = probeTime(place, idle, rates) / 1000 + (restarts ? RESTART_SECONDS : 0);
     this.plan = { place, baud, rates, restarts, seconds };
   }
 
   /** Measures as planned. Never throws: what went wrong stands in `error`. `reach`: how the board is connected again. */
   async run(connection: BoardConnection, reach: ReachOptions): Promise<void> {
     const { plan } = this;
-    if (this.running || this.owed || !plan || !connection.idle) return;
-    const scratch = new Scratch(plan.place);
-    const { board, place } = connection;
+    const { board: state, place } = connection;
+    if (this.running || this.owed || this.asked || !plan || !state || !connection.idle) return;
     this.status = 'running';
     this.phase = 'latency';
     this.report = undefined;
     this.error = undefined;
+    this.outlives = true;
+    this.damage = undefined;
+    this.#held = undefined;
     const { signal } = (this.#controller = new AbortController());
     try {
-      await connection.lend((board) => this.#measure(board, scratch, { plan, signal, reach }), reach);
+      await connection.lend(
+        (board) => this.#measure(board, state, { plan, signal, reach, source: place?.source }),
+        reach,
+      );
       this.status = 'done';
     } catch (error) {
       this.status = isAbort(error) ? 'cancelled' : 'failed';
       this.error = isAbort(error) ? undefined : error;
-      if (scratch.touched) this.owed = { mac: board?.identity.mac, source: place?.source, scratch };
+      this.owed = this.#held;
+      if (isDamageTold(error)) {
+        this.damage = error;
+        await connection.readAgain();
+      }
     }
     this.plan = undefined;
   }
@@ -117,27 +163,57 @@ export class ProbeJob {
   }
 
   /**
-   * Puts back what is owed to that board; to be called before anything else is done with one. A flash that does not take it is no reason
-   * not to go on.
+   * Looks for what is to be put back to that board; to be called before anything else is done with one. What this page owes is put back at
+   * once; of what an earlier visit left, and where the place was written since, the user is asked.
    *
    * @throws {DeviceError} when the board or the cable fails.
    */
   async settle(board: Bootloader): Promise<void> {
-    const owed = this.owed;
-    if (!owed || owed.mac !== board.identity.mac) return;
+    const { mac } = board.identity;
+    if (isLocked(board.identity)) return;
+    if (this.asked?.block.mac !== undefined && this.asked.block.mac === mac) return;
+    this.asked = undefined;
+    const owed = this.owed?.block.mac === mac ? this.owed?.block : undefined;
+    const block = owed ?? (mac === undefined ? undefined : await this.#store?.load(mac));
+    if (!block) return;
+    const found = await lookAtBlock(board, block);
+    if (found !== 'other') this.damage = await lookAround(board, block);
+    if (found === 'as-before') {
+      if (owed) this.settled = 'put-back';
+      await this.#forget(block);
+    } else if (owed && found === 'test-bytes') await this.#putBack(board, block);
+    else this.asked = { block, found };
+    if (owed) this.owed = undefined;
+  }
+
+  /** Puts back what was asked for. Never throws: a failure stands in the connection, and it is asked again then. */
+  async putBack(connection: BoardConnection): Promise<void> {
+    const { asked } = this;
+    if (!asked || !connection.idle) return;
+    this.restoring = true;
+    this.asked = undefined;
     try {
-      await owed.scratch.putBack(board);
-      this.settled = 'put-back';
+      await connection.lend((board) => this.#putBack(board, asked.block));
+      // The plan was made of what stood there before.
+      await connection.readAgain();
     } catch (error) {
-      if (!isDeviceError(error, 'verify-failed', 'flash-failed')) throw error;
-      this.settled = 'given-up';
+      if (!isDeviceError(error)) throw error;
+    } finally {
+      this.restoring = false;
     }
-    this.owed = undefined;
+  }
+
+  /** What is in the place of that board's block is to stay, or is written anew anyway. */
+  async leave(mac: string | undefined): Promise<void> {
+    this.asked = undefined;
+    await this.#forget({ mac });
   }
 
   /** The boards of that place are gone for good. */
   forget(source: PortSource): void {
-    if (this.owed?.source === source) this.owed = undefined;
+    if (this.owed?.source !== source) return;
+    void this.#forget(this.owed.block);
+    this.owed = undefined;
   }
 
   /** For another board, or another plan. What is owed stays. */
@@ -147,29 +223,45 @@ export class ProbeJob {
     this.plan = undefined;
     this.report = undefined;
     this.error = undefined;
+    this.asked = undefined;
+    this.damage = undefined;
     this.settled = undefined;
+  }
+
+  /** A flash that does not take it is no reason not to go on. */
+  async #putBack(board: Bootloader, block: SavedBlock): Promise<void> {
+    try {
+      await putBlockBack(board, block);
+      this.settled = 'put-back';
+    } catch (error) {
+      if (!isDeviceError(error, 'verify-failed', 'flash-failed')) throw error;
+      this.settled = 'given-up';
+    }
+    await this.#forget(block);
+  }
+
+  async #forget(block: Pick<SavedBlock, 'mac'>): Promise<void> {
+    await this.#store?.release(block);
   }
 
   async #measure(
     board: Bootloader,
-    scratch: Scratch,
-    {
-      plan: { rates, restarts },
-      signal,
-      reach: { baud },
-    }: { plan: ProbePlan; signal: AbortSignal; reach: ReachOptions },
+    state: BoardState,
+    { plan: { place, rates, restarts }, signal, reach: { baud }, source }: MeasureOptions,
   ): Promise<void> {
     let measured;
     try {
-      measured = await probeBoard(board, scratch, {
+      measured = await probeBoard(board, place, {
         clock: this.#clock,
         rates,
         signal,
+        state,
         onStep: (step) => this.#at(PHASE_OF[step]),
+        keeper: this.#keeper(source),
       });
     } finally {
       // The user's own rate holds again.
-      if (!scratch.touched && typeof baud === 'number' && board.baud !== baud) await board.tryBaud(baud);
+      if (!this.#held && typeof baud === 'number' && board.baud !== baud) await board.tryBaud(baud);
     }
     const about = { ...this.#facts, board: probedBoard(board) };
     this.report = { ...about, ...measured, reset: undefined };
@@ -178,6 +270,20 @@ export class ProbeJob {
     const reset = await hearRestart(board, { clock: this.#clock, signal });
     this.report = { ...about, ...measured, reset };
     this.phase = 'connect';
+  }
+
+  #keeper(source: PortSource | undefined): BlockKeeper {
+    return {
+      hold: async (block) => {
+        this.#held = { block, source };
+        this.outlives = (await this.#store?.hold(block)) ?? false;
+        return this.outlives;
+      },
+      release: async (block) => {
+        this.#held = undefined;
+        await this.#forget(block);
+      },
+    };
   }
 
   /** Never back: what is measured at the highest rate belongs to the ladder. */

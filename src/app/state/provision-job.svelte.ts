@@ -6,7 +6,7 @@ import { isAbort } from '#messages/error-message.ts';
 import { type BootVerdict } from '#workflows/boot-watch.ts';
 import { type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
-import { type FlashStep, type PlanProgress } from '#workflows/run-flash-plan.ts';
+import { type FlashStep, type PlanProgress, type RunPlanOptions } from '#workflows/run-flash-plan.ts';
 import { provision } from '#workflows/provision.ts';
 import { RateMeter } from '#workflows/rate-meter.ts';
 
@@ -18,6 +18,8 @@ export type JobStatus = 'idle' | 'running' | 'done' | 'failed' | 'cancelled';
 export interface ComparedPlan {
   plan: FlashPlan;
   comparison: FlashComparison | undefined;
+  /** Of a run on this board that ended before its time. */
+  earlier?: RunPlanOptions['earlier'];
 }
 
 /** What the run needs of the others. */
@@ -27,6 +29,7 @@ export interface RunParts {
   /** The plan for what is on the board now, and what of it is there already. */
   compare: (board: Bootloader, signal: AbortSignal) => Promise<ComparedPlan>;
   onStep?: (step: FlashStep) => void;
+  onWatch?: RunPlanOptions['onWatch'];
 }
 
 /** How far the writes are. */
@@ -75,7 +78,7 @@ export class ProvisionJob {
   }
 
   /** Carries everything out. Never throws: what went wrong stands in `error`. The board's port is closed at the end. */
-  async run({ connect, compare, onStep }: RunParts): Promise<void> {
+  async run({ connect, compare, onStep, onWatch }: RunParts): Promise<void> {
     if (this.running) return;
     this.reset();
     const { signal } = (this.#controller = new AbortController());
@@ -83,7 +86,7 @@ export class ProvisionJob {
     this.status = 'running';
     try {
       const board = await connect(signal);
-      const { plan, comparison } = await closingOnError(board, async () => {
+      const { plan, comparison, earlier } = await closingOnError(board, async () => {
         this.phase = 'compare';
         return compare(board, signal);
       });
@@ -91,6 +94,8 @@ export class ProvisionJob {
       this.verdict = await provision(board, plan, {
         signal,
         comparison,
+        earlier,
+        onWatch,
         onStep: (step) => {
           this.#step(step);
           onStep?.(step);

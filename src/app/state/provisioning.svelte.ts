@@ -5,6 +5,8 @@ import { DeviceError, isDeviceError } from '#device/device-error.ts';
 import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
 import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
+import { isDamageTold } from '#workflows/kept-guard.ts';
+import { type BlockStore, isOverwritten } from '#workflows/probe-block.ts';
 import { writtenBoard } from '#workflows/written-board.ts';
 import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
@@ -32,6 +34,8 @@ export interface ProvisioningParts {
   chooseBackupPlace?: typeof chooseBackupPlace;
   /** Where runs are kept for a later visit; nowhere unless given. */
   runs?: RunStore;
+  /** Where blocks of measured boards are kept for a later visit; nowhere unless given. */
+  blocks?: BlockStore;
   /** For the report of what was measured. */
   facts?: ProbePageFacts;
   /** Is told what a board holds when its run is done; nobody unless given. */
@@ -68,8 +72,14 @@ export class Provisioning {
   readonly busy: boolean = $derived(this.#isBusy());
   /** Bytes of the plan that have to be sent to the connected board; `undefined` while that is not known. */
   readonly toSend = $derived(this.#toSend());
+  /**
+   * A block that was measured in is to be put back, or not, before anything else: the plan was made of what is in its place, settings perhaps.
+   * Not so where the plan writes all of it anyway.
+   */
+  readonly asksForBlock: boolean = $derived(this.#asksForBlock());
   readonly blocked = $derived(
     (this.plan?.objections.length ?? 0) > 0 ||
+      this.asksForBlock ||
       this.planError !== undefined ||
       Object.keys(this.settings.problems).length > 0,
   );
@@ -82,7 +92,7 @@ export class Provisioning {
   #stale = false;
 
   constructor(parts: ProvisioningParts) {
-    const { planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, facts, report } = parts;
+    const { planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, blocks, facts, report } = parts;
     this.report = report;
     this.#runs = new KeptRuns(runs);
     this.#planner = planner;
@@ -96,7 +106,7 @@ export class Provisioning {
     });
     this.job = new ProvisionJob(clock);
     this.backup = new BackupJob(clock, choosePlace);
-    this.probe = new ProbeJob(clock, facts ?? { version: 'unknown', system: 'unknown' });
+    this.probe = new ProbeJob(clock, facts ?? { version: 'unknown', system: 'unknown' }, blocks);
   }
 
   /** The chip of the virtual board: as chosen, else one that the release is for. */
@@ -193,6 +203,7 @@ export class Provisioning {
 
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
+    if (this.probe.asked) await this.leaveBlock();
     await this.connection.disconnect();
     await this.demo?.act('blank');
     if (this.demo) this.probe.forget(this.demo);
@@ -202,7 +213,8 @@ export class Provisioning {
   /** Writes, verifies, starts; after a failure the same again. */
   async write(): Promise<void> {
     const { connection, settings, job } = this;
-    if (this.busy) return;
+    if (this.busy || this.asksForBlock) return;
+    const overwritesBlock = this.probe.asked !== undefined;
     this.probe.reset();
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
@@ -215,11 +227,16 @@ export class Provisioning {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
         const plan = await this.#freshPlan(state);
+        if (overwritesBlock) await this.probe.leave(state.identity.mac);
         this.#keep(state, plan);
-        return { plan, comparison: await this.#compared(board, plan, signal) };
+        const earlier = this.#runs.watchedOn(state.identity.mac);
+        return { plan, comparison: await this.#compared(board, plan, signal), earlier };
       },
       onStep: (step) => this.#runs.noteStep(step),
+      onWatch: (watched) => this.#runs.noteWatched(watched),
     });
+    // It was told, and is not told again by a run that harms nothing.
+    if (isDamageTold(job.error)) this.#runs.noteWatched(undefined);
     if (job.status === 'done') this.#tellStation();
     if (job.progress.finished) await this.#runs.end();
     await connection.release();
@@ -228,6 +245,16 @@ export class Provisioning {
   /** Measures the connected board as planned. */
   async measure(): Promise<void> {
     if (!this.busy) await this.probe.run(this.connection, this.settings.connectOptions);
+  }
+
+  /** Puts back what an earlier measurement had to leave. */
+  async putBlockBack(): Promise<void> {
+    if (!this.busy) await this.probe.putBack(this.connection);
+  }
+
+  /** The place of an earlier measurement stays as it is. */
+  async leaveBlock(): Promise<void> {
+    if (!this.busy) await this.probe.leave(this.connection.board?.identity.mac);
   }
 
   /** Release and settings stay, the board goes. */
@@ -279,8 +306,13 @@ export class Provisioning {
     this.probe.forget(before);
   }
 
+  #asksForBlock(): boolean {
+    const { asked } = this.probe;
+    return asked !== undefined && !isOverwritten(asked.block, this.plan?.writes ?? []);
+  }
+
   #isBusy(): boolean {
-    return this.job.running || this.backup.running || this.probe.running;
+    return this.job.running || this.backup.running || this.probe.running || this.probe.restoring;
   }
 
   #hintsFor(chip: string): BoardHints {

@@ -3,7 +3,8 @@
 import BoardCard from '#app/screens/Provision/BoardCard.svelte';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { ModelClock } from '#model-clock.ts';
-import { Scratch } from '#workflows/probe-scratch.ts';
+import { type SavedBlock } from '#workflows/probe-block.ts';
+import { WorkflowError } from '#workflows/workflow-error.ts';
 import { cleanup, render, screen } from '@testing-library/svelte';
 import { afterEach, describe, expect, test } from 'vitest';
 import { readBoard, TWO_SLOTS } from '../../workflows/boards.ts';
@@ -11,7 +12,13 @@ import { testPlanner } from '../state/support/planner.ts';
 
 afterEach(cleanup);
 
-const PLACE = { offset: 0x3f_0000, size: 0x1_0000, isBlank: false };
+const BLOCK: SavedBlock = {
+  mac: '24:0a:c4:12:34:56',
+  offset: 0x3f_0000,
+  size: 0x1_0000,
+  before: new Uint8Array(0x1_0000),
+  watched: [],
+};
 
 async function shown(prepare: (flow: Provisioning) => void): Promise<void> {
   const flow = new Provisioning({
@@ -55,7 +62,7 @@ describe('a board that was lost while it was measured', () => {
     await shown(({ connection, probe }) => {
       connection.status = 'failed';
       probe.status = 'failed';
-      probe.owed = { mac: '24:0a:c4:12:34:56', source: undefined, scratch: new Scratch(PLACE) };
+      probe.owed = { source: undefined, block: BLOCK };
     });
     expect(screen.getByText(/0x3f0000/)).toBeTruthy();
     expect(screen.getByText(/connect 24:0a:c4:12:34:56 again/)).toBeTruthy();
@@ -67,5 +74,29 @@ describe('a board that was lost while it was measured', () => {
   ] as const)('and came back: %s', async (settled, title) => {
     await shown(({ probe }) => (probe.settled = settled));
     expect(screen.getByText(title)).toBeTruthy();
+  });
+
+  test.each([
+    ['test-bytes', 'Put it back'],
+    ['other', 'Put it back all the same'],
+  ] as const)('in an earlier visit is asked about while it is connected: %s', async (found, name) => {
+    await shown(({ probe }) => (probe.asked = { block: BLOCK, found }));
+    expect(screen.getByRole('button', { name })).toBeTruthy();
+    expect(screen.getByRole('button', { name: 'Leave it as it is' })).toBeTruthy();
+    expect(screen.queryByText('Measure this board')).toBeNull();
+    cleanup();
+    await shown(({ connection, probe }) => {
+      connection.status = 'none';
+      probe.asked = { block: BLOCK, found };
+    });
+    expect(screen.queryByRole('button', { name })).toBeNull();
+  });
+
+  test('names what else was hit', async () => {
+    await shown(({ probe }) => {
+      probe.damage = new WorkflowError('kept-damaged', '', { values: { damaged: 'ota_0', doubtful: '' } });
+    });
+    expect(screen.getByText('kept-damaged')).toBeTruthy();
+    expect(screen.getAllByText(/ota_0/).length).toBeGreaterThan(0);
   });
 });

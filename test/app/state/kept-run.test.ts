@@ -84,7 +84,7 @@ test('a run that came to its end leaves nothing behind, and never was a password
     await flow.write();
     expect(flow.job.status).toBe('done');
     expect(runs.run).toBeUndefined();
-    expect(runs.saved.map(({ wifiWritten }) => wifiWritten)).toEqual([false, true]);
+    expect(runs.saved.map(({ wifiWritten }) => wifiWritten)).toEqual([false, false, true]);
     expect(runs.saved[0]).toMatchObject({
       mac: '24:0a:c4:12:34:56',
       settings: { ssid: NETWORK.ssid, hasPassword: true },
@@ -123,6 +123,36 @@ test('after a reload it goes on; the Wi-Fi is on the board already, and nobody i
     expect(flow.job.progress.toSend).toBeLessThanOrEqual(toSend - sent + 2 * 0x1_0000);
     expect(asPlanned(bench, flow)).toBe(true);
     expect(runs.run).toBeUndefined();
+  });
+});
+
+test('what was to be kept and is blank after a run that was cut off is named by the next visit, once', async () => {
+  await onScene([], async ({ bench, runs, flow: first }) => {
+    await begin(first);
+    await first.write();
+    expect(first.job.status).toBe('done');
+    const { offset } = first.plan!.table!.partitions.find(({ name }) => name === 'phy_init')!;
+    bench.board.flash.bytes.set([1, 2, 3], offset);
+    // Something is to be written again.
+    bench.board.flash.bytes.fill(0, 0x2_0000, 0x4_0000);
+    await first.nextBoard();
+    const before = visit(bench, runs);
+    await begin(before);
+    bench.faults.add({ kind: 'unplug', direction: 'to-device', at: 20_000 });
+    await before.write();
+    expect(before.job.error).toMatchObject({ code: 'port-lost' });
+    bench.board.flash.bytes.fill(0xff, offset, offset + 3);
+    await plugInAgain(bench);
+    const flow = visit(bench, runs);
+    await flow.findUnfinished();
+    await flow.goOn();
+    await flow.choosePort();
+    Object.assign(flow.settings, NETWORK);
+    await flow.write();
+    expect(flow.job.error).toMatchObject({ code: 'kept-in-doubt', values: { doubtful: 'phy_init' } });
+    expect(asPlanned(bench, flow)).toBe(true);
+    await flow.write();
+    expect(flow.job.status).toBe('done');
   });
 });
 
@@ -166,6 +196,11 @@ test('a browser that keeps nothing changes nothing', async () => {
   expect('indexedDB' in globalThis).toBe(false);
   expect(await browserRunStore.load()).toBeUndefined();
   await browserRunStore.clear();
+  const { browserBlockStore } = await import('#app/state/kept-blocks.ts');
+  const block = { mac: '24:0a:c4:12:34:56', offset: 0, size: 0x1_0000, before: undefined, watched: [] };
+  expect(await browserBlockStore.hold(block)).toBe(false);
+  expect(await browserBlockStore.load(block.mac)).toBeUndefined();
+  await browserBlockStore.release(block);
 });
 
 test('the button says what is left to do when the board is back', () => {

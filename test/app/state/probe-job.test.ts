@@ -3,22 +3,24 @@
 import { type ProbePhase } from '#app/state/probe-job.svelte.ts';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { sleep } from '#clock.ts';
+import { Op } from '#device/loader-commands.ts';
 import { equalBytes } from '#formats/bytes.ts';
+import { type BlockStore, type SavedBlock, testBytes } from '#workflows/probe-block.ts';
 import { VirtualEsp32 } from '#sim/virtual-esp32.ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { Bench, type BenchOptions, noise } from '../../device/support/bench.ts';
 import { layOut, TWO_SLOTS } from '../../workflows/boards.ts';
-import { testPlanner } from './support/planner.ts';
+import { demoFiles } from '../../support/make-demo-release.ts';
+import { picked, testPlanner } from './support/planner.ts';
 
 interface Scene {
   bench: Bench;
   flow: Provisioning;
 }
 
-/** With a connected board. */
-async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<void>): Promise<void> {
-  const bench = new Bench({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), ...options });
-  const flow = new Provisioning({
+/** A visit of the page: what is in its memory only is gone with it. */
+const visit = (bench: Bench, blocks?: BlockStore): Provisioning =>
+  new Provisioning({
     planner: testPlanner(),
     clock: bench.clock,
     ports: bench.ports,
@@ -26,7 +28,16 @@ async function onScene(options: BenchOptions, body: (scene: Scene) => Promise<vo
       throw new Error('No demo here');
     },
     facts: { version: '1.2.3', system: 'Chrome 140 on linux' },
+    ...(blocks && { blocks }),
   });
+
+/** With a connected board. */
+async function onScene(
+  { blocks, ...options }: BenchOptions & { blocks?: BlockStore },
+  body: (scene: Scene) => Promise<void>,
+): Promise<void> {
+  const bench = new Bench({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), ...options });
+  const flow = visit(bench, blocks);
   await bench.clock.run(async () => {
     await flow.choosePort();
     expect(flow.connection.status).toBe('connected');
@@ -50,6 +61,34 @@ async function at({ bench, flow }: Scene, phase: ProbePhase, act: () => void): P
 }
 
 const FULL = noise(0x40_0000);
+const MAC = '24:0a:c4:12:34:56';
+
+class MemoryBlocks implements BlockStore {
+  readonly kept = new Map<string | undefined, SavedBlock>();
+
+  async load(mac: string): Promise<SavedBlock | undefined> {
+    return this.kept.get(mac);
+  }
+
+  async hold(block: SavedBlock): Promise<boolean> {
+    this.kept.set(block.mac, block);
+    return true;
+  }
+
+  async release({ mac }: Pick<SavedBlock, 'mac'>): Promise<void> {
+    this.kept.delete(mac);
+  }
+}
+
+/** Plugged in again after it was lost with its block erased. */
+async function lost({ bench, flow }: Scene): Promise<void> {
+  await prepare(flow);
+  const measuring = flow.measure();
+  await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
+  await measuring;
+  bench.board.plugIn();
+  await bench.clock.advance(1000);
+}
 
 describe.each<[string, BenchOptions]>([
   ['a board with a blank block', {}],
@@ -130,7 +169,7 @@ describe('a board whose cable is pulled while it is measured', () => {
       const measuring = flow.measure();
       await at({ bench, flow }, 'measure', () => bench.clock.after(200, () => bench.board.pullCable()));
       await measuring;
-      expect(probe).toMatchObject({ status: 'failed', owed: { mac: '24:0a:c4:12:34:56' } });
+      expect(probe).toMatchObject({ status: 'failed', owed: { block: { mac: '24:0a:c4:12:34:56' } } });
       expect(connection).toMatchObject({ status: 'failed', error: { code: 'port-lost' } });
       expect(equalBytes(bench.board.snapshot(), FULL)).toBe(false);
       bench.board.plugIn();
@@ -152,7 +191,7 @@ describe('a board whose cable is pulled while it is measured', () => {
       bench.ports.add(other);
       await flow.choosePort();
       expect(flow.connection.status).toBe('connected');
-      expect(flow.probe).toMatchObject({ owed: { mac: '24:0a:c4:12:34:56' }, settled: undefined });
+      expect(flow.probe).toMatchObject({ owed: { block: { mac: '24:0a:c4:12:34:56' } }, settled: undefined });
       expect(equalBytes(other.snapshot(), before)).toBe(true);
       // What is owed to the first is not lost by another measurement.
       await prepare(flow);
@@ -176,6 +215,161 @@ describe('a board whose cable is pulled while it is measured', () => {
       expect([flow.probe.owed, flow.probe.settled]).toEqual([undefined, 'given-up']);
     }));
 });
+
+describe('a page that is reloaded while it measures', () => {
+  const blocks = new MemoryBlocks();
+  beforeEach(() => blocks.kept.clear());
+
+  /** The next visit, with the board connected. */
+  async function onNextVisit(body: (scene: Scene) => Promise<void>, meanwhile?: (bench: Bench) => void): Promise<void> {
+    await onScene({ flash: FULL.slice(), blocks }, async ({ bench, flow: before }) => {
+      await lost({ bench, flow: before });
+      expect(before.probe.outlives).toBe(true);
+      meanwhile?.(bench);
+      const flow = visit(bench, blocks);
+      await flow.choosePort();
+      expect(flow.connection.status).toBe('connected');
+      await body({ bench, flow });
+    });
+  }
+
+  test('asks on the next visit, and puts back what was there before anything else is done', () =>
+    onNextVisit(async ({ bench, flow }) => {
+      expect(flow.probe.asked?.found).toBe('test-bytes');
+      expect([flow.asksForBlock, flow.blocked]).toEqual([true, true]);
+      await flow.measure();
+      expect(flow.probe.status).toBe('idle');
+      const { board } = flow.connection;
+      const putting = flow.putBlockBack();
+      expect(flow.busy).toBe(true);
+      await putting;
+      expect(flow.probe).toMatchObject({ asked: undefined, settled: 'put-back', restoring: false });
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+      expect(blocks.kept.size).toBe(0);
+      // What was read of the board before may have been test bytes.
+      expect(flow.connection.board).not.toBe(board);
+      expect([flow.blocked, flow.connection.status]).toEqual([false, 'connected']);
+    }));
+
+  test('leaves it for good when the user wants that', () =>
+    onNextVisit(async ({ bench, flow }) => {
+      const before = bench.board.snapshot();
+      await flow.leaveBlock();
+      expect([flow.probe.asked, flow.blocked, blocks.kept.size]).toEqual([undefined, false, 0]);
+      expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+    }));
+
+  test.each<[string, (bench: Bench) => void]>([
+    ['written by somebody else', ({ board }) => board.flash.bytes.set(noise(0x100, 3), 0x3f_0000)],
+    ['erased with all the rest', ({ board }) => board.flash.bytes.fill(0xff)],
+  ])('asks otherwise where the place was %s', (_, meanwhile) =>
+    onNextVisit(async ({ bench, flow }) => {
+      expect(flow.probe.asked?.found).toBe('other');
+      await flow.putBlockBack();
+      expect(equalBytes(bench.board.snapshot().subarray(0x3f_0000), FULL.subarray(0x3f_0000))).toBe(true);
+    }, meanwhile),
+  );
+
+  test('names what else has become blank meanwhile', () =>
+    onNextVisit(
+      async ({ flow }) => {
+        expect(flow.probe).toMatchObject({ asked: { found: 'test-bytes' }, damage: { code: 'kept-in-doubt' } });
+        await flow.putBlockBack();
+        expect(flow.probe).toMatchObject({ settled: 'put-back', damage: { code: 'kept-in-doubt' } });
+      },
+      ({ board }) => {
+        board.flash.bytes.fill(0xff, 0, 0x1000);
+        board.flash.bytes.set(testBytes(0x1000), 0x3f_0000);
+      },
+    ));
+
+  test('asks again when the board is lost while it is put back', () =>
+    onNextVisit(async ({ bench, flow }) => {
+      bench.clock.after(100, () => bench.board.pullCable());
+      await flow.putBlockBack();
+      expect([flow.connection.status, flow.probe.restoring, flow.busy]).toEqual(['failed', false, false]);
+      bench.board.plugIn();
+      await bench.clock.advance(1000);
+      await flow.choosePort();
+      expect(flow.probe.asked?.found).toBe('test-bytes');
+      await flow.putBlockBack();
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+    }));
+
+  test('asks of no other board', () =>
+    onNextVisit(async ({ bench, flow }) => {
+      bench.board.pullCable();
+      bench.ports.add(new VirtualEsp32({ chip: 'esp32', clock: bench.clock, efuses: { mac: '24:0a:c4:99:99:99' } }));
+      await flow.choosePort();
+      expect(flow.connection.board?.identity.mac).not.toBe(MAC);
+      expect([flow.probe.asked, blocks.kept.size]).toEqual([undefined, 1]);
+    }));
+
+  test('and another tab that puts it back leave nothing to do for the first', () =>
+    onScene({ flash: FULL.slice(), blocks }, async ({ bench, flow }) => {
+      await lost({ bench, flow });
+      const other = visit(bench, blocks);
+      await other.choosePort();
+      await other.putBlockBack();
+      await other.connection.disconnect();
+      await flow.choosePort();
+      expect(flow.probe).toMatchObject({ owed: undefined, asked: undefined, settled: 'put-back' });
+      expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+    }));
+
+  test('does not ask where the release is written over the whole block, which is forgotten then', () =>
+    onScene({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), blocks }, async ({ flow }) => {
+      await flow.connection.disconnect();
+      await flow.release.take(picked(demoFiles(), 'demo/'));
+      const block = { mac: MAC, offset: 0x3_0000, size: 0x1_0000, before: noise(0x1_0000, 9), watched: [] };
+      await blocks.hold(block);
+      await flow.choosePort();
+      flow.replan();
+      await flow.planned();
+      expect(flow.probe.asked).toBeDefined();
+      expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
+      await flow.write();
+      expect([flow.probe.asked, blocks.kept.size]).toEqual([undefined, 0]);
+    }));
+
+  test('keeps nothing where the browser does not, and says so', () =>
+    onScene({}, async ({ flow }) => {
+      await prepare(flow);
+      await flow.measure();
+      expect(flow.probe).toMatchObject({ status: 'done', outlives: false });
+    }));
+});
+
+test('a damaged command that erases more than the block is told, and the board is read anew', () =>
+  onScene({ flash: FULL.slice().fill(0xff, 0x37_0000, 0x38_0000) }, async ({ bench, flow }) => {
+    await prepare(flow);
+    const { board } = flow.connection;
+    const toBoard = bench.board.hostWrites.bind(bench.board);
+    let isFlipped = false;
+    bench.board.hostWrites = (bytes) => {
+      if (bytes[2] === Op.EraseRegion && !isFlipped) {
+        isFlipped = true;
+        // A bit of the size, behind border, header and offset.
+        bench.faults.add({ kind: 'flip', direction: 'to-device', at: 9 + 4 + 2, bit: 2 });
+      }
+      toBoard(bytes);
+    };
+    await flow.measure();
+    expect(flow.probe).toMatchObject({ status: 'failed', damage: { code: 'kept-damaged' }, owed: undefined });
+    expect(equalBytes(bench.board.snapshot().subarray(0x38_0000), FULL.subarray(0x38_0000))).toBe(false);
+    expect(flow.connection.status).toBe('connected');
+    expect(flow.connection.board).not.toBe(board);
+  }));
+
+test('a block whose place somebody else has written to is not put back unasked', () =>
+  onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+    await lost({ bench, flow });
+    bench.board.flash.bytes.set(noise(0x1000, 3), 0x3f_4000);
+    const before = bench.board.snapshot();
+    await flow.choosePort();
+    expect(flow.probe).toMatchObject({ owed: undefined, asked: { found: 'other' } });
+    expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+  }));
 
 test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
   onScene({}, async ({ bench, flow }) => {

@@ -4,7 +4,7 @@ import { addressText, bytesText } from '#messages/units.ts';
 import { type BoardState } from '#workflows/board-state.ts';
 import { type ScratchPlace } from '#workflows/probe-scratch.ts';
 import { type Phase } from '../../components/phase.ts';
-import { PROBE_PHASES, type ProbePhase, type ProbePlan } from '../../state/probe-job.svelte.ts';
+import { type AskedBlock, PROBE_PHASES, type ProbePhase, type ProbePlan } from '../../state/probe-job.svelte.ts';
 
 const TITLES: Readonly<Record<ProbePhase, string>> = {
   latency: 'Time its answers',
@@ -33,6 +33,26 @@ export function placeText({ offset, size }: ScratchPlace, { table }: Pick<BoardS
   const slot = inside && { [AppSubtype.Ota0]: 'PA', [AppSubtype.Ota1]: 'PB' }[inside.subtype];
   const where = inside ? ` in ${slot ?? inside.name}` : table ? ', outside every partition' : '';
   return `${bytesText(size)} at ${addressText(offset)}${where}`;
+}
+
+/** A block of an earlier measurement, and the button that puts it back. */
+export function askedWords({ block, found }: AskedBlock): { what: string; putBack: string } {
+  const place = `The ${bytesText(block.size)} at ${addressText(block.offset)}`;
+  const [wasBlank, before] = [block.before === undefined, 'what was there before'];
+  if (found === 'test-bytes') {
+    return {
+      what: wasBlank
+        ? `${place} hold test bytes; they were blank before.`
+        : `${place} hold test bytes, or nothing, instead of ${before}. This browser keeps it until you decide.`,
+      putBack: wasBlank ? 'Make them blank again' : 'Put it back',
+    };
+  }
+  return {
+    what: wasBlank
+      ? `${place} were blank before. Since then something else was written there, which would be lost.`
+      : `${place} were erased or written by something else since, and that would be lost. This browser keeps ${before} until you decide.`,
+    putBack: wasBlank ? 'Make them blank all the same' : 'Put it back all the same',
+  };
 }
 
 const rate = (baud: number): string => `${baud.toLocaleString('en').replaceAll(',', '\u202f')} baud`;
