@@ -20,7 +20,9 @@ export interface ConnectionLimits {
   idle: number;
   /** For the board to take anything: it may be erasing a whole slot. */
   stalled: number;
-  /** For a reset to arrive behind the end of a connection. */
+  /** For the board to close a connection by itself of which it wanted no more. */
+  close: number;
+  /** For a reset to arrive behind the end of a connection: there and back over a bad Wi-Fi. */
   reset: number;
   /** Between two looks at whether a connection is past its time: cheaper than a timer for each. */
   look: number;
@@ -30,7 +32,8 @@ export const CONNECTION_LIMITS: ConnectionLimits = {
   request: 15_000,
   idle: 180_000,
   stalled: 180_000,
-  reset: 300,
+  close: 300,
+  reset: 1000,
   look: 1000,
 };
 
@@ -164,7 +167,7 @@ export class BoardConnection implements Recipient {
     if (!keepAlive || hasBody) {
       // The board closes by itself, as a rule; that says more than being closed.
       this.#socket.removeAllListeners('data').resume();
-      this.#after(this.#limits.reset, () => this.#socket.end());
+      this.#after(this.#limits.close, () => this.#socket.end());
       return;
     }
     this.#within(this.#limits.idle);

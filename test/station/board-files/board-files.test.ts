@@ -28,7 +28,7 @@ let clients: RawClient[];
 let onServed: () => void;
 
 const listener = (limits = {}): BoardFiles =>
-  createBoardFiles({ address: '127.0.0.1', port: 0, network, limits: { reset: 50, look: 10, ...limits } });
+  createBoardFiles({ address: '127.0.0.1', port: 0, network, limits: { close: 50, reset: 50, look: 10, ...limits } });
 
 const describeFile = (name = NAME) => ({
   name,

@@ -30,7 +30,7 @@ export async function startRealStation(
     clock: systemClock,
     now: Date.now,
     network,
-    files: createBoardFiles({ address: '127.0.0.1', port: boardsPort, network, limits: { reset: 20 } }),
+    files: createBoardFiles({ address: '127.0.0.1', port: boardsPort, network, limits: { close: 20, reset: 20 } }),
     door: { host: '127.0.0.1' },
     log: (line) => console.error(line),
     times: {
