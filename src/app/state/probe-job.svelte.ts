@@ -102,6 +102,8 @@ export class ProbeJob {
   readonly #facts: ProbePageFacts;
   readonly #store: BlockStore | undefined;
   #held: OwedBlock | undefined;
+  /** What was owed and is asked of now: this page may be the only one that has it. */
+  #asked: SavedBlock | undefined;
   #controller: AbortController | undefined;
   #planning: AbortController | undefined;
 
@@ -174,7 +176,8 @@ export class ProbeJob {
     if (this.asked?.block.mac !== undefined && this.asked.block.mac === mac) return;
     this.asked = undefined;
     const owed = this.owed?.block.mac === mac ? this.owed?.block : undefined;
-    const block = owed ?? (mac === undefined ? undefined : await this.#store?.load(mac));
+    const own = owed ?? (this.#asked?.mac === mac ? this.#asked : undefined);
+    const block = own ?? (mac === undefined ? undefined : await this.#store?.load(mac));
     if (!block) return;
     const found = await lookAtBlock(board, block);
     if (found !== 'other') this.damage = await lookAround(board, block);
@@ -182,7 +185,10 @@ export class ProbeJob {
       if (owed) this.settled = 'put-back';
       await this.#forget(block);
     } else if (owed && found === 'test-bytes') await this.#putBack(board, block);
-    else this.asked = { block, found };
+    else {
+      this.asked = { block, found };
+      this.#asked = own;
+    }
     if (owed) this.owed = undefined;
   }
 
@@ -216,7 +222,7 @@ export class ProbeJob {
     this.owed = undefined;
   }
 
-  /** For another board, or another plan. What is owed stays. */
+  /** For another board, or another plan. What is owed, or was until it was asked of, stays. */
   reset(): void {
     this.#planning?.abort();
     this.status = 'idle';
@@ -241,6 +247,7 @@ export class ProbeJob {
   }
 
   async #forget(block: Pick<SavedBlock, 'mac'>): Promise<void> {
+    if (this.#asked?.mac === block.mac) this.#asked = undefined;
     await this.#store?.release(block);
   }
 

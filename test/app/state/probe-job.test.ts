@@ -371,6 +371,31 @@ test('a block whose place somebody else has written to is not put back unasked',
     expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
   }));
 
+test('a block that only this page has is asked of again when the board is lost while it is asked of, or put back', () =>
+  onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+    await lost({ bench, flow });
+    bench.board.flash.bytes.set(noise(0x1000, 3), 0x3f_4000);
+    await flow.choosePort();
+    expect(flow.probe.asked?.found).toBe('other');
+    const again = async (): Promise<void> => {
+      bench.board.plugIn();
+      await bench.clock.advance(1000);
+      await flow.choosePort();
+    };
+    bench.board.pullCable();
+    await again();
+    expect(flow.probe.asked).toBeDefined();
+    bench.clock.after(100, () => bench.board.pullCable());
+    await flow.putBlockBack();
+    expect(flow.connection.status).toBe('failed');
+    await again();
+    expect(flow.probe.asked).toBeDefined();
+    await flow.putBlockBack();
+    expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+    await flow.choosePort();
+    expect(flow.probe).toMatchObject({ asked: undefined, owed: undefined });
+  }));
+
 test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
   onScene({}, async ({ bench, flow }) => {
     await flow.connection.disconnect();
