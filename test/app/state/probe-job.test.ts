@@ -317,20 +317,49 @@ describe('a page that is reloaded while it measures', () => {
       expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
     }));
 
-  test('does not ask where the release is written over the whole block, which is forgotten then', () =>
-    onScene({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), blocks }, async ({ flow }) => {
-      await flow.connection.disconnect();
-      await flow.release.take(picked(demoFiles(), 'demo/'));
-      const block = { mac: MAC, offset: 0x3_0000, size: 0x1_0000, before: noise(0x1_0000, 9), watched: [] };
-      await blocks.hold(block);
-      await flow.choosePort();
-      flow.replan();
-      await flow.planned();
-      expect(flow.probe.asked).toBeDefined();
-      expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
-      await flow.write();
-      expect([flow.probe.asked, blocks.kept.size]).toEqual([undefined, 0]);
-    }));
+  describe('and whose block is written over by the release', () => {
+    const onOverwritten = (body: (scene: Scene) => Promise<void>): Promise<void> =>
+      onScene({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), blocks }, async ({ bench, flow }) => {
+        await flow.connection.disconnect();
+        await flow.release.take(picked(demoFiles(), 'demo/'));
+        const block = { mac: MAC, offset: 0x3_0000, size: 0x1_0000, before: noise(0x1_0000, 9), watched: [] };
+        await blocks.hold(block);
+        await flow.choosePort();
+        flow.replan();
+        await flow.planned();
+        expect(flow.probe.asked).toBeDefined();
+        expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
+        await body({ bench, flow });
+      });
+
+    test('does not ask, and forgets it then', () =>
+      onOverwritten(async ({ flow }) => {
+        await flow.write();
+        expect([flow.job.status, flow.probe.asked, blocks.kept.size]).toEqual(['done', undefined, 0]);
+      }));
+
+    test('keeps it until something is written', () =>
+      onOverwritten(async ({ flow }) => {
+        const writing = flow.write();
+        flow.job.cancel();
+        await writing;
+        expect([flow.job.status, blocks.kept.size]).toEqual(['cancelled', 1]);
+      }));
+
+    test('does not ask after a second run either, when the first had ended before it found the board', () =>
+      onOverwritten(async ({ bench, flow }) => {
+        bench.board.pullCable();
+        const waiting = flow.write();
+        await bench.clock.advance(1000);
+        flow.job.cancel();
+        await waiting;
+        expect([flow.job.status, blocks.kept.size]).toEqual(['cancelled', 1]);
+        bench.board.plugIn();
+        await bench.clock.advance(1000);
+        await flow.write();
+        expect([flow.job.status, flow.probe.asked, blocks.kept.size]).toEqual(['done', undefined, 0]);
+      }));
+  });
 
   test('keeps nothing where the browser does not, and says so', () =>
     onScene({}, async ({ flow }) => {
