@@ -96,14 +96,16 @@ export class ProbeJob {
   damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
+  /** What was owed and is asked of now: this page may be the only one that has it. */
+  #asked = $state.raw<SavedBlock>();
   readonly running = $derived(this.status === 'running');
+  /** There is a block that this page alone knows of. */
+  readonly isOnlyHere: boolean = $derived(!this.outlives && (this.owed !== undefined || this.#asked !== undefined));
   readonly text = $derived(this.report && probeReportText(this.report));
   readonly #clock: Clock;
   readonly #facts: ProbePageFacts;
   readonly #store: BlockStore | undefined;
   #held: OwedBlock | undefined;
-  /** What was owed and is asked of now: this page may be the only one that has it. */
-  #asked: SavedBlock | undefined;
   #controller: AbortController | undefined;
   #planning: AbortController | undefined;
 
@@ -187,7 +189,7 @@ export class ProbeJob {
     } else if (owed && found === 'test-bytes') await this.#putBack(board, block);
     else {
       this.asked = { block, found };
-      this.#asked = own;
+      if (own) this.#asked = own;
     }
     if (owed) this.owed = undefined;
   }

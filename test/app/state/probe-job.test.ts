@@ -411,6 +411,7 @@ test('a block that only this page has is asked of again when the board is lost w
       await bench.clock.advance(1000);
       await flow.choosePort();
     };
+    expect(flow.probe.isOnlyHere).toBe(true);
     bench.board.pullCable();
     await again();
     expect(flow.probe.asked).toBeDefined();
@@ -422,7 +423,7 @@ test('a block that only this page has is asked of again when the board is lost w
     await flow.putBlockBack();
     expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
     await flow.choosePort();
-    expect(flow.probe).toMatchObject({ asked: undefined, owed: undefined });
+    expect(flow.probe).toMatchObject({ asked: undefined, owed: undefined, isOnlyHere: false });
   }));
 
 test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
