@@ -64,10 +64,10 @@ export class CostMeter {
 
   /** A digest over so many bytes came after so many milliseconds; `ahead`: after the one before it, asked for meanwhile. */
   noteMd5(length: number, ms: number, { ahead = false } = {}): void {
-    const { roundTrip, md5 } = this.#costs;
+    const { roundTrip, md5, wire } = this.#costs;
     if (ahead) {
       // A shorter time is that of the line.
-      if (length >= MEASURABLE_MD5 && ms > roundTrip) this.#learn({ md5: ms / length });
+      if (length >= MEASURABLE_MD5 && ms > roundTrip + FILLER_BYTES * wire) this.#learn({ md5: ms / length });
     } else if (length >= MEASURABLE_MD5) this.#learn({ md5: Math.max(0, ms - roundTrip) / length });
     else this.#learn({ roundTrip: Math.max(0, ms - md5 * length) });
   }

@@ -65,6 +65,17 @@ test.each([0x1_0000, 0x1000])('cost less than each alone (%i bytes)', async (len
   expect(together).toBeLessThan(0.8 * apart);
 });
 
+test('what the board takes for a byte is not learnt from a line that takes longer', () =>
+  onBench({ ...quiet, flash: FLASH.slice() }, async (bench) => {
+    const board = await bench.connect({ baud: 115_200 });
+    const [part] = partsOf([0x8000]);
+    for (let count = 0; count < 20; count++) await board.holdsEach([part!]);
+    const alone = board.costs.md5;
+    await board.holdsEach(partsOf(Array<number>(20).fill(0x8000)));
+    expect(board.costs.md5 / alone).toBeCloseTo(1, 1);
+    await board.close();
+  }));
+
 test('the ROM is asked for one at a time: it keeps nothing that comes meanwhile', async () => {
   const [apart, together] = await times({}, partsOf(Array<number>(4).fill(0x4000)), false);
   expect(Math.abs(together - apart)).toBeLessThan(1);
