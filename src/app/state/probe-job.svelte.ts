@@ -97,7 +97,7 @@ export class ProbeJob {
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
   /** What was owed and is asked of now: this page may be the only one that has it. */
-  #asked = $state.raw<SavedBlock>();
+  #asked = $state.raw<OwedBlock>();
   readonly running = $derived(this.status === 'running');
   /** There is a block that this page alone knows of. */
   readonly isOnlyHere: boolean = $derived(!this.outlives && (this.owed !== undefined || this.#asked !== undefined));
@@ -177,9 +177,9 @@ export class ProbeJob {
     if (isLocked(board.identity)) return;
     if (this.asked?.block.mac !== undefined && this.asked.block.mac === mac) return;
     this.asked = undefined;
-    const owed = this.owed?.block.mac === mac ? this.owed?.block : undefined;
-    const own = owed ?? (this.#asked?.mac === mac ? this.#asked : undefined);
-    const block = own ?? (mac === undefined ? undefined : await this.#store?.load(mac));
+    const owed = this.owed?.block.mac === mac ? this.owed : undefined;
+    const own = owed ?? (this.#asked?.block.mac === mac ? this.#asked : undefined);
+    const block = own?.block ?? (mac === undefined ? undefined : await this.#store?.load(mac));
     if (!block) return;
     const found = await lookAtBlock(board, block);
     if (found !== 'other') this.damage = await lookAround(board, block);
@@ -219,9 +219,8 @@ export class ProbeJob {
 
   /** The boards of that place are gone for good. */
   forget(source: PortSource): void {
-    if (this.owed?.source !== source) return;
-    void this.#forget(this.owed.block);
-    this.owed = undefined;
+    for (const held of [this.owed, this.#asked]) if (held?.source === source) void this.#forget(held.block);
+    if (this.owed?.source === source) this.owed = undefined;
   }
 
   /** For another board, or another plan. What is owed, or was until it was asked of, stays. */
@@ -249,7 +248,7 @@ export class ProbeJob {
   }
 
   async #forget(block: Pick<SavedBlock, 'mac'>): Promise<void> {
-    if (this.#asked?.mac === block.mac) this.#asked = undefined;
+    if (this.#asked?.block.mac === block.mac) this.#asked = undefined;
     await this.#store?.release(block);
   }
 

@@ -426,6 +426,17 @@ test('a block that only this page has is asked of again when the board is lost w
     expect(flow.probe).toMatchObject({ asked: undefined, owed: undefined, isOnlyHere: false });
   }));
 
+test('a block that is asked of is forgotten with a virtual board that is thrown away', () =>
+  onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+    await lost({ bench, flow });
+    bench.board.flash.bytes.set(noise(0x1000, 3), 0x3f_4000);
+    await flow.choosePort();
+    await flow.connection.disconnect();
+    expect(flow.probe.isOnlyHere).toBe(true);
+    flow.probe.forget(bench.ports);
+    expect(flow.probe.isOnlyHere).toBe(false);
+  }));
+
 test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
   onScene({}, async ({ bench, flow }) => {
     await flow.connection.disconnect();
