@@ -9,7 +9,8 @@ const FileSchema = v.record(v.string(), v.pipe(v.number(), v.integer(), v.minVal
 
 /** `XDG_CACHE_HOME`, or what the system has in its place. */
 export function cacheFolder(env: Readonly<Record<string, string>>): string {
-  const base = env['XDG_CACHE_HOME'] ?? env['LOCALAPPDATA'] ?? join(homedir(), '.cache');
+  // Set to nothing they count as not set.
+  const base = env['XDG_CACHE_HOME'] || env['LOCALAPPDATA'] || join(homedir(), '.cache');
   return join(base, 'twostep');
 }
 

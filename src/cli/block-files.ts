@@ -37,7 +37,8 @@ const BlockSchema = v.pipe(
 
 /** `XDG_STATE_HOME`, or what the system has in its place: unlike a cache, what is there is not lost when the disk fills up. */
 export function stateFolder(env: Readonly<Record<string, string>>): string {
-  const base = env['XDG_STATE_HOME'] ?? env['LOCALAPPDATA'] ?? join(homedir(), '.local', 'state');
+  // Set to nothing they count as not set.
+  const base = env['XDG_STATE_HOME'] || env['LOCALAPPDATA'] || join(homedir(), '.local', 'state');
   return join(base, 'twostep');
 }
 
@@ -83,13 +84,23 @@ export class BlockFiles implements BlockStore {
 
   /** Lets the block go, with what was there in a file of its own. @returns its path; `undefined` when nothing was there. */
   async setAside({ mac, offset, before }: SavedBlock): Promise<string | undefined> {
-    let path: string | undefined;
-    if (before && mac !== undefined) {
-      path = join(this.#folder, `${fileName(mac)}-0x${offset.toString(16)}.bin`);
-      writeFileSync(path, before, { mode: 0o600 });
-    }
+    const path =
+      before && mac !== undefined ? this.#writeAside(`${fileName(mac)}-0x${offset.toString(16)}`, before) : undefined;
     await this.release({ mac });
     return path;
+  }
+
+  /** Under a name of its own: what was set aside before is nobody's to overwrite. */
+  #writeAside(name: string, bytes: Uint8Array): string {
+    for (let count = 1; ; count++) {
+      const path = join(this.#folder, `${name}${count > 1 ? `-${count}` : ''}.bin`);
+      try {
+        writeFileSync(path, bytes, { mode: 0o600, flag: 'wx' });
+        return path;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      }
+    }
   }
 
   #path(mac: string): string {

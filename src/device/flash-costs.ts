@@ -44,6 +44,8 @@ export const TYPICAL_COSTS: FlashCosts = {
 const WEIGHT = 0.3;
 /** Bytes from which a digest takes long enough to tell its speed. */
 const MEASURABLE_MD5 = 0x8000;
+/** Between two commands that are sent ahead (loader-commands.ts). */
+export const FILLER_BYTES = 128;
 /** Commands around a transfer that carry no data: BEGIN and END. */
 const FRAME_COMMANDS = 2;
 
@@ -62,10 +64,10 @@ export class CostMeter {
 
   /** A digest over so many bytes came after so many milliseconds; `ahead`: after the one before it, asked for meanwhile. */
   noteMd5(length: number, ms: number, { ahead = false } = {}): void {
-    const { roundTrip, md5 } = this.#costs;
+    const { roundTrip, md5, wire } = this.#costs;
     if (ahead) {
       // A shorter time is that of the line.
-      if (length >= MEASURABLE_MD5 && ms > roundTrip) this.#learn({ md5: ms / length });
+      if (length >= MEASURABLE_MD5 && ms > roundTrip + FILLER_BYTES * wire) this.#learn({ md5: ms / length });
     } else if (length >= MEASURABLE_MD5) this.#learn({ md5: Math.max(0, ms - roundTrip) / length });
     else this.#learn({ roundTrip: Math.max(0, ms - md5 * length) });
   }
@@ -86,10 +88,12 @@ export class CostMeter {
 }
 
 /** Milliseconds for digests of so many equal parts of so many bytes in all, asked for at once. */
-export function digestsCost(count: number, bytes: number, { roundTrip, md5, overlaps }: FlashCosts): number {
+export function digestsCost(count: number, bytes: number, { roundTrip, md5, wire, overlaps }: FlashCosts): number {
   const work = bytes * md5;
   // Two are under way: each waits for the work of the one before, or for half of the line.
-  return overlaps ? roundTrip + Math.max(work, (count * roundTrip) / 2) : count * roundTrip + work;
+  return overlaps
+    ? roundTrip + Math.max(work, (count * (roundTrip + FILLER_BYTES * wire)) / 2)
+    : count * roundTrip + work;
 }
 
 /** Milliseconds to erase and write a range that starts at a sector, its bytes sent as they are. */

@@ -8,6 +8,7 @@
 import { ESPError, ESPLoader, UnsupportedCommandError } from 'esptool-js';
 import { concatBytes, writeU32, xorBytes } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
+import { FILLER_BYTES } from './flash-costs.ts';
 import { type Link, ROM_BAUD } from './link.ts';
 import { SLIP_BORDER } from './slip.ts';
 
@@ -114,20 +115,19 @@ export class LoaderCommands {
     onReply: (reply: CommandReply) => void,
   ): Promise<void> {
     const { link } = this;
-    const send = ({ payload }: CommandAhead): Promise<void> => link.write(packet(op, payload));
-    const [first, second] = commands;
-    if (!first) return;
+    const send = async (index: number): Promise<void> => {
+      const next = commands[index];
+      if (!next) return;
+      // The stub drops what comes along with the end of a frame that finds it idle. Answers may come together, and be followed by two.
+      if (index > 0) await link.send(FILLER);
+      await link.write(packet(op, next.payload));
+    };
     link.flushInput();
-    await send(first);
-    if (second) {
-      // The stub drops what comes along with the end of a frame that finds it idle.
-      await link.send(FILLER);
-      await send(second);
-    }
+    await send(0);
+    await send(1);
     for (const [index, { timeoutMs, dataLength }] of commands.entries()) {
       onReply(replyOf(op, await this.#answer(op, timeoutMs), dataLength));
-      const next = commands[index + 2];
-      if (next) await send(next);
+      await send(index + 2);
     }
   }
 
@@ -274,7 +274,7 @@ const UNKNOWN = 0x7e;
 const STUB_UNKNOWN_COMMAND = 0xc3;
 
 /** Zero bytes between two frames, which no loader minds, and which give the stub time: 128 were enough in every experiment, 64 were not. */
-const FILLER = new Uint8Array(128);
+const FILLER = new Uint8Array(FILLER_BYTES);
 
 /** A command as it goes over the line, without the borders. */
 const packet = (op: number, payload: Uint8Array): Uint8Array =>

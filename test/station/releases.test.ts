@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
@@ -196,6 +197,30 @@ describe('a folder of releases', () => {
     expect(about('texts')).toHaveLength(1);
     expect(about('sub')).toHaveLength(1);
     expect(about('whole')).toEqual([]);
+  });
+
+  test.skipIf(process.platform === 'win32')('what links lead to outside of a build folder is not taken', async () => {
+    const elsewhere = mkdtempSync(join(tmpdir(), 'twostep-elsewhere-'));
+    cpSync(BUILD, elsewhere, { recursive: true });
+    for (const [name, linked] of [
+      ['linked-file', 'bootloader/bootloader.bin'],
+      ['linked-folder', 'bootloader'],
+    ] as const) {
+      cpSync(BUILD, join(folder, name), { recursive: true });
+      rmSync(join(folder, name, linked), { recursive: true });
+      symlinkSync(join(elsewhere, linked), join(folder, name, linked));
+    }
+    cpSync(BUILD, join(folder, 'inside'), { recursive: true });
+    const loader = join(folder, 'inside', 'bootloader', 'bootloader.bin');
+    cpSync(loader, `${loader}.real`);
+    rmSync(loader);
+    symlinkSync('bootloader.bin.real', loader);
+    await expect.poll(async () => (await rig.pass(5000), fromBuilds())).toHaveLength(1);
+    await rig.pass(20_000);
+    expect([about('linked-file'), about('linked-folder'), about('inside')].map(({ length }) => length)).toEqual([
+      1, 1, 0,
+    ]);
+    rmSync(elsewhere, { recursive: true });
   });
 
   test('what comes is taken once it is whole; what goes stays', async () => {

@@ -41,8 +41,9 @@ export class KeptRuns {
   }
 
   async load(): Promise<KeptRun | undefined> {
-    this.#run ??= await this.#store?.load();
-    return this.#run;
+    const kept = await this.#store?.load();
+    // One that has begun meanwhile is the last.
+    return (this.#run ??= kept);
   }
 
   /** What a run on that board watched that ended before it could look. */

@@ -96,7 +96,11 @@ export class ProbeJob {
   damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
+  /** What was owed and is asked of now: this page may be the only one that has it. */
+  #asked = $state.raw<OwedBlock>();
   readonly running = $derived(this.status === 'running');
+  /** There is a block that this page alone knows of. */
+  readonly isOnlyHere: boolean = $derived(!this.outlives && (this.owed !== undefined || this.#asked !== undefined));
   readonly text = $derived(this.report && probeReportText(this.report));
   readonly #clock: Clock;
   readonly #facts: ProbePageFacts;
@@ -173,8 +177,9 @@ export class ProbeJob {
     if (isLocked(board.identity)) return;
     if (this.asked?.block.mac !== undefined && this.asked.block.mac === mac) return;
     this.asked = undefined;
-    const owed = this.owed?.block.mac === mac ? this.owed?.block : undefined;
-    const block = owed ?? (mac === undefined ? undefined : await this.#store?.load(mac));
+    const owed = this.owed?.block.mac === mac ? this.owed : undefined;
+    const own = owed ?? (this.#asked?.block.mac === mac ? this.#asked : undefined);
+    const block = own?.block ?? (mac === undefined ? undefined : await this.#store?.load(mac));
     if (!block) return;
     const found = await lookAtBlock(board, block);
     if (found !== 'other') this.damage = await lookAround(board, block);
@@ -182,7 +187,10 @@ export class ProbeJob {
       if (owed) this.settled = 'put-back';
       await this.#forget(block);
     } else if (owed && found === 'test-bytes') await this.#putBack(board, block);
-    else this.asked = { block, found };
+    else {
+      this.asked = { block, found };
+      if (own) this.#asked = own;
+    }
     if (owed) this.owed = undefined;
   }
 
@@ -211,12 +219,11 @@ export class ProbeJob {
 
   /** The boards of that place are gone for good. */
   forget(source: PortSource): void {
-    if (this.owed?.source !== source) return;
-    void this.#forget(this.owed.block);
-    this.owed = undefined;
+    for (const held of [this.owed, this.#asked]) if (held?.source === source) void this.#forget(held.block);
+    if (this.owed?.source === source) this.owed = undefined;
   }
 
-  /** For another board, or another plan. What is owed stays. */
+  /** For another board, or another plan. What is owed, or was until it was asked of, stays. */
   reset(): void {
     this.#planning?.abort();
     this.status = 'idle';
@@ -241,6 +248,7 @@ export class ProbeJob {
   }
 
   async #forget(block: Pick<SavedBlock, 'mac'>): Promise<void> {
+    if (this.#asked?.block.mac === block.mac) this.#asked = undefined;
     await this.#store?.release(block);
   }
 

@@ -6,7 +6,7 @@ import { type BoardHints, type BoardState } from '#workflows/board-state.ts';
 import { EVERYTHING, type FlashComparison } from '#workflows/flash-comparison.ts';
 import { type FlashPlan, plannedBytes } from '#workflows/flash-plan.ts';
 import { isDamageTold } from '#workflows/kept-guard.ts';
-import { type BlockStore, isOverwritten } from '#workflows/probe-block.ts';
+import { type BlockStore, isOverwritten, type SavedBlock } from '#workflows/probe-block.ts';
 import { writtenBoard } from '#workflows/written-board.ts';
 import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
@@ -214,7 +214,8 @@ export class Provisioning {
   async write(): Promise<void> {
     const { connection, settings, job } = this;
     if (this.busy || this.asksForBlock) return;
-    const overwritesBlock = this.probe.asked !== undefined;
+    const { asked } = this.probe;
+    let overwritten: SavedBlock | undefined;
     this.probe.reset();
     const first = connection.board?.identity.mac;
     const again = connection.status !== 'connected';
@@ -227,13 +228,18 @@ export class Provisioning {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
         const plan = await this.#freshPlan(state);
-        if (overwritesBlock) await this.probe.leave(state.identity.mac);
+        // A board that is reached anew was asked of anew.
+        const { block } = this.probe.asked ?? asked ?? {};
+        if (block && isOverwritten(block, plan.writes)) overwritten = block;
         this.#keep(state, plan);
         const earlier = this.#runs.watchedOn(state.identity.mac);
         return { plan, comparison: await this.#compared(board, plan, signal), earlier };
       },
       onStep: (step) => this.#runs.noteStep(step),
-      onWatch: (watched) => this.#runs.noteWatched(watched),
+      onWatch: (watched) => {
+        this.#runs.noteWatched(watched);
+        if (overwritten) void this.probe.leave(overwritten.mac);
+      },
     });
     // It was told, and is not told again by a run that harms nothing.
     if (isDamageTold(job.error)) this.#runs.noteWatched(undefined);

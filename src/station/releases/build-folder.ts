@@ -1,24 +1,26 @@
 /** Build folders: of the thousands of files in one, those that can belong to a release. */
 import { filesNamedBy } from '#formats/release/recognise.ts';
 import { type ReleaseFile } from '#formats/release/release.ts';
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 
 /**
  * The files at the top of the folder, in the order of their names, and those in its sub-folders that its own lists name. A file that a list
  * names and that is not there is for the recogniser to report.
  *
- * @param takes is asked before a file is read; `size` in bytes. What it throws ends the reading.
+ * @param takes is asked before a file is read; `size` in bytes, `isOutside`: links lead out of the folder. What it throws ends the reading.
  * @throws what the file system says, with the path.
  */
 export async function readBuildFolder(
   folder: string,
-  takes: (file: { path: string; size: number }) => boolean,
+  takes: (file: { path: string; size: number; isOutside: boolean }) => boolean,
 ): Promise<ReleaseFile[]> {
+  const root = join(await realpath(folder), sep);
   const read = async (path: string): Promise<ReleaseFile[]> => {
-    const file = join(folder, path);
-    const info = await stat(file).catch(() => undefined);
-    if (!info?.isFile() || !takes({ path, size: info.size })) return [];
+    const file = await realpath(join(folder, path)).catch(() => undefined);
+    const info = file === undefined ? undefined : await stat(file).catch(() => undefined);
+    if (file === undefined || !info?.isFile()) return [];
+    if (!takes({ path, size: info.size, isOutside: !file.startsWith(root) })) return [];
     return [{ path, bytes: new Uint8Array(await readFile(file)) }];
   };
   const entries = await readdir(folder, { withFileTypes: true });

@@ -18,8 +18,9 @@ const DEBUG_FILES = /\.(elf|map)$/i;
  */
 export async function packFolder(folder: string): Promise<Uint8Array> {
   let sum = 0;
-  const files = await readBuildFolder(folder, ({ path, size }) => {
-    if (DEBUG_FILES.test(path)) return false;
+  const files = await readBuildFolder(folder, ({ path, size, isOutside }) => {
+    // Whoever may put releases there may not read all that the station may.
+    if (isOutside || DEBUG_FILES.test(path)) return false;
     if ((sum += size) > MAX_UPLOAD) throw new Refusal('too-large');
     return true;
   });

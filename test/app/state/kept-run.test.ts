@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 /** Going on after the page was reloaded: what is kept, for how long, and that no password is in it. */
-import { type KeptRun, type RunStore } from '#app/state/kept-run.ts';
+import { type KeptRun, KeptRuns, type RunStore } from '#app/state/kept-run.ts';
 import { Provisioning } from '#app/state/provisioning.svelte.ts';
 import { nextWords } from '#app/screens/Provision/next-words.ts';
 import { decodeNvs } from '#formats/nvs/nvs-reader.ts';
@@ -188,6 +188,20 @@ test('a run that is forgotten, or whose board makes room for the next, is not of
     await before.write();
     await before.nextBoard();
     expect(runs.run).toBeUndefined();
+  });
+});
+
+test('a run that begins while the one before is looked for is not mistaken for it', async () => {
+  await onScene(unplugAfter(160_000), async ({ runs, flow }) => {
+    await begin(flow);
+    await flow.write();
+    const before = runs.run!;
+    const kept = new KeptRuns(runs);
+    const looking = kept.load();
+    kept.begin(flow.plan!, { ...before, mac: '24:0a:c4:99:99:99' });
+    expect((await looking)?.mac).toBe('24:0a:c4:99:99:99');
+    expect(before.watched).toBeDefined();
+    expect(kept.watchedOn(before.mac)).toBeUndefined();
   });
 });
 

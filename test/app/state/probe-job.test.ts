@@ -317,20 +317,49 @@ describe('a page that is reloaded while it measures', () => {
       expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
     }));
 
-  test('does not ask where the release is written over the whole block, which is forgotten then', () =>
-    onScene({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), blocks }, async ({ flow }) => {
-      await flow.connection.disconnect();
-      await flow.release.take(picked(demoFiles(), 'demo/'));
-      const block = { mac: MAC, offset: 0x3_0000, size: 0x1_0000, before: noise(0x1_0000, 9), watched: [] };
-      await blocks.hold(block);
-      await flow.choosePort();
-      flow.replan();
-      await flow.planned();
-      expect(flow.probe.asked).toBeDefined();
-      expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
-      await flow.write();
-      expect([flow.probe.asked, blocks.kept.size]).toEqual([undefined, 0]);
-    }));
+  describe('and whose block is written over by the release', () => {
+    const onOverwritten = (body: (scene: Scene) => Promise<void>): Promise<void> =>
+      onScene({ flash: layOut({ partitions: TWO_SLOTS }).bytes.slice(), blocks }, async ({ bench, flow }) => {
+        await flow.connection.disconnect();
+        await flow.release.take(picked(demoFiles(), 'demo/'));
+        const block = { mac: MAC, offset: 0x3_0000, size: 0x1_0000, before: noise(0x1_0000, 9), watched: [] };
+        await blocks.hold(block);
+        await flow.choosePort();
+        flow.replan();
+        await flow.planned();
+        expect(flow.probe.asked).toBeDefined();
+        expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
+        await body({ bench, flow });
+      });
+
+    test('does not ask, and forgets it then', () =>
+      onOverwritten(async ({ flow }) => {
+        await flow.write();
+        expect([flow.job.status, flow.probe.asked, blocks.kept.size]).toEqual(['done', undefined, 0]);
+      }));
+
+    test('keeps it until something is written', () =>
+      onOverwritten(async ({ flow }) => {
+        const writing = flow.write();
+        flow.job.cancel();
+        await writing;
+        expect([flow.job.status, blocks.kept.size]).toEqual(['cancelled', 1]);
+      }));
+
+    test('does not ask after a second run either, when the first had ended before it found the board', () =>
+      onOverwritten(async ({ bench, flow }) => {
+        bench.board.pullCable();
+        const waiting = flow.write();
+        await bench.clock.advance(1000);
+        flow.job.cancel();
+        await waiting;
+        expect([flow.job.status, blocks.kept.size]).toEqual(['cancelled', 1]);
+        bench.board.plugIn();
+        await bench.clock.advance(1000);
+        await flow.write();
+        expect([flow.job.status, flow.probe.asked, blocks.kept.size]).toEqual(['done', undefined, 0]);
+      }));
+  });
 
   test('keeps nothing where the browser does not, and says so', () =>
     onScene({}, async ({ flow }) => {
@@ -369,6 +398,43 @@ test('a block whose place somebody else has written to is not put back unasked',
     await flow.choosePort();
     expect(flow.probe).toMatchObject({ owed: undefined, asked: { found: 'other' } });
     expect(equalBytes(bench.board.snapshot(), before)).toBe(true);
+  }));
+
+test('a block that only this page has is asked of again when the board is lost while it is asked of, or put back', () =>
+  onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+    await lost({ bench, flow });
+    bench.board.flash.bytes.set(noise(0x1000, 3), 0x3f_4000);
+    await flow.choosePort();
+    expect(flow.probe.asked?.found).toBe('other');
+    const again = async (): Promise<void> => {
+      bench.board.plugIn();
+      await bench.clock.advance(1000);
+      await flow.choosePort();
+    };
+    expect(flow.probe.isOnlyHere).toBe(true);
+    bench.board.pullCable();
+    await again();
+    expect(flow.probe.asked).toBeDefined();
+    bench.clock.after(100, () => bench.board.pullCable());
+    await flow.putBlockBack();
+    expect(flow.connection.status).toBe('failed');
+    await again();
+    expect(flow.probe.asked).toBeDefined();
+    await flow.putBlockBack();
+    expect(equalBytes(bench.board.snapshot(), FULL)).toBe(true);
+    await flow.choosePort();
+    expect(flow.probe).toMatchObject({ asked: undefined, owed: undefined, isOnlyHere: false });
+  }));
+
+test('a block that is asked of is forgotten with a virtual board that is thrown away', () =>
+  onScene({ flash: FULL.slice() }, async ({ bench, flow }) => {
+    await lost({ bench, flow });
+    bench.board.flash.bytes.set(noise(0x1000, 3), 0x3f_4000);
+    await flow.choosePort();
+    await flow.connection.disconnect();
+    expect(flow.probe.isOnlyHere).toBe(true);
+    flow.probe.forget(bench.ports);
+    expect(flow.probe.isOnlyHere).toBe(false);
   }));
 
 test('a rate that the user fixed holds again afterwards, also when it was cancelled at a higher one', () =>
