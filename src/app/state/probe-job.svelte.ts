@@ -96,6 +96,8 @@ export class ProbeJob {
   damage = $state.raw<WorkflowError>();
   /** What came of that. */
   settled = $state<'put-back' | 'given-up'>();
+  /** What the flash did not take, for the user to save. */
+  refused = $state.raw<SavedBlock>();
   /** What was owed and is asked of now: this page may be the only one that has it. */
   #asked = $state.raw<OwedBlock>();
   readonly running = $derived(this.status === 'running');
@@ -233,6 +235,7 @@ export class ProbeJob {
     this.asked = undefined;
     this.damage = undefined;
     this.settled = undefined;
+    this.refused = undefined;
   }
 
   /** A flash that does not take it is no reason not to go on. */
@@ -243,6 +246,7 @@ export class ProbeJob {
     } catch (error) {
       if (!isDeviceError(error, 'verify-failed', 'flash-failed')) throw error;
       this.settled = 'given-up';
+      this.refused = block;
     }
     await this.#forget(block);
   }

@@ -74,6 +74,17 @@ describe('a board that was lost while it was measured', () => {
   ] as const)('and came back: %s', async (settled, title) => {
     await shown(({ probe }) => (probe.settled = settled));
     expect(screen.getByText(title)).toBeTruthy();
+    expect(screen.queryByRole('button', { name: 'Save what was there' })).toBeNull();
+  });
+
+  test('and does not take it back: what was there can be saved, unless that was nothing', async () => {
+    const { before, ...blank } = BLOCK;
+    expect(before).toBeDefined();
+    for (const refused of [blank, BLOCK]) {
+      await shown(({ probe }) => Object.assign(probe, { settled: 'given-up', refused }));
+      expect(screen.queryAllByRole('button', { name: 'Save what was there' })).toHaveLength(refused === BLOCK ? 1 : 0);
+      cleanup();
+    }
   });
 
   test.each([

@@ -213,6 +213,8 @@ describe('a board whose cable is pulled while it is measured', () => {
       await flow.choosePort();
       expect(flow.connection.status).toBe('connected');
       expect([flow.probe.owed, flow.probe.settled]).toEqual([undefined, 'given-up']);
+      // It is the user's, and nowhere else any more.
+      expect(flow.probe.refused?.before).toEqual(FULL.slice(0x3f_0000, 0x40_0000));
     }));
 });
 

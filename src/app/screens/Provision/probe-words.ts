@@ -2,6 +2,7 @@
 import { AppSubtype } from '#formats/partition-table.ts';
 import { addressText, bytesText } from '#messages/units.ts';
 import { type BoardState } from '#workflows/board-state.ts';
+import { type SavedBlock } from '#workflows/probe-block.ts';
 import { type ScratchPlace } from '#workflows/probe-scratch.ts';
 import { type Phase } from '../../components/phase.ts';
 import { type AskedBlock, PROBE_PHASES, type ProbePhase, type ProbePlan } from '../../state/probe-job.svelte.ts';
@@ -54,6 +55,10 @@ export function askedWords({ block, found }: AskedBlock): { what: string; putBac
     putBack: wasBlank ? 'Make them blank all the same' : 'Put it back all the same',
   };
 }
+
+/** Of a block that its board does not take back. */
+export const blockFileName = ({ offset = 0, mac = 'board' }: Partial<Pick<SavedBlock, 'offset' | 'mac'>>): string =>
+  `${mac.replaceAll(':', '')}-${addressText(offset)}.bin`;
 
 const rate = (baud: number): string => `${baud.toLocaleString('en').replaceAll(',', '\u202f')} baud`;
 
