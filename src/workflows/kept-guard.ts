@@ -111,7 +111,7 @@ export class KeptGuard {
   }
 
   async #stateOf(part: WatchedPart, options: Pick<JobOptions, 'signal'>): Promise<'whole' | 'damaged' | 'doubtful'> {
-    const now = ({ offset, length }: FlashRange): Promise<string> => this.#flash.md5(offset, length, options);
+    const now = digestsOf(this.#flash, options);
     const { tripwire } = part;
     if (tripwire && (await now(tripwire)) !== tripwire.digest) return 'damaged';
     let state: 'whole' | 'doubtful' = part.emptied ? 'doubtful' : 'whole';
@@ -125,6 +125,17 @@ export class KeptGuard {
     }
     return state;
   }
+}
+
+/** Digests of ranges, each asked for once. */
+function digestsOf(flash: Pick<FlashMemory, 'md5'>, options: Pick<JobOptions, 'signal'>) {
+  const known = new Map<string, Promise<string>>();
+  return ({ offset, length }: FlashRange): Promise<string> => {
+    const key = `${offset} ${length}`;
+    const digest = known.get(key) ?? flash.md5(offset, length, options);
+    known.set(key, digest);
+    return digest;
+  };
 }
 
 /** `damaged`, `doubtful`: labels of parts. */
@@ -205,14 +216,9 @@ function erasedHits({ data, finished }: StrayTransfer, at: number): PossibleHit[
   return [{ range: { offset: at, length: SECTOR_SIZE }, digest: md5OfBlank(SECTOR_SIZE), state: 'doubtful' }];
 }
 
-/**
- * Where it may have gone: offsets that differ in one byte where what it wrote tells, else in one bit. What lies inside of the place that was
- * meant is left out: from there on it has reached nothing but by way of a tripwire.
- */
-function damagedOffsets({ offset, length, data, finished }: StrayTransfer): number[] {
+/** Where it may have gone: offsets that differ in one byte where what it wrote tells, else in one bit. */
+function damagedOffsets({ offset, data, finished }: StrayTransfer): number[] {
   const masks = Array.from({ length: 0xff }, (_, index) => index + 1);
   const wanted = data && finished ? masks : masks.filter((mask) => (mask & (mask - 1)) === 0);
-  return [0, 8, 16, 24]
-    .flatMap((shift) => wanted.map((mask) => (offset ^ (mask << shift)) >>> 0))
-    .filter((other) => other < alignDown(offset, SECTOR_SIZE) || other >= offset + length);
+  return [0, 8, 16, 24].flatMap((shift) => wanted.map((mask) => (offset ^ (mask << shift)) >>> 0));
 }
