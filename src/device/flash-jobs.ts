@@ -2,38 +2,21 @@
  * Whole jobs on the flash. What failed is not begun anew: the board's digests tell what is right already, and only the rest is done
  * again, in small pieces, so that a bad line gets through in the end. A loader cannot be asked where it is in a transfer.
  */
-import { type Clock } from '#clock.ts';
 import { alignUp, hexAddress, padBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
 import { md5OfBlank } from './blank-digest.ts';
-import { DeviceError, isDeviceError } from './device-error.ts';
+import { holds, holdsEach, isErased, timedMd5 } from './board-digests.ts';
+import { DeviceError } from './device-error.ts';
 import { findDifferences } from './flash-differences.ts';
 import { BLOCK_SIZE, type FlashPart, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { splitBlank, splitLong, splitRange } from './flash-ranges.ts';
-import { md5InTurns } from './host-digest.ts';
 import { type PackedData } from './loader-flash.ts';
 import { packData } from './pack-data.ts';
+import { mayBeChance, persist } from './persist.ts';
 import { type Session } from './session.ts';
 
 /** Bytes of a region of an erase. */
 const ERASE_REGION = 0x4_0000;
-/** How often a piece is tried of what failed as a whole. */
-const TRIES = 5;
-
-/** Codes of the stub, and reasons of the ROM, for a flash that does not do what it should. */
-const STATUS_FLASH = new Set([0xc4, 0xc5, 0x06, 0x08]);
-
-/** What may be chance, so that it is worth while to try again. */
-const REPEATABLE = [
-  'no-reply',
-  'bad-reply',
-  'command-refused',
-  'command-unknown',
-  'stub-failed',
-  'verify-failed',
-  'read-corrupt',
-] as const;
-
 type OnProgress = JobOptions['onProgress'];
 
 /** Progress that never goes back, though a region may. */
@@ -95,7 +78,7 @@ class Writing {
       await persist(this.#session, () => this.#writeOnce(piece, { verify: this.#job.verify, next }), 1);
       return;
     } catch (error) {
-      if (!isDeviceError(error, ...REPEATABLE)) throw error;
+      if (!mayBeChance(error)) throw error;
     }
     await doubtJob(this.#session, piece);
     const rest = await persist(this.#session, () => this.#differences(piece));
@@ -211,9 +194,6 @@ async function eraseFilled(session: Session, range: FlashRange): Promise<void> {
   for (const block of splitRange(range, BLOCK_SIZE)) await eraseFilled(session, block);
 }
 
-const isErased = async (session: Session, range: FlashRange): Promise<boolean> =>
-  (await timedMd5(session, range)) === md5OfBlank(range.length);
-
 /** What was sent into that range is not there, or may not be: finds out what of it went elsewhere. */
 export async function doubtJob(session: Session, range: FlashRange): Promise<void> {
   await persist(session, () => session.sent.doubt(range, (part) => timedMd5(session, part)));
@@ -259,47 +239,6 @@ export async function holdsJob(session: Session, parts: readonly FlashPart[]): P
   return persist(session, () => holdsEach(session, parts));
 }
 
-async function holds(session: Session, part: FlashPart): Promise<boolean> {
-  return (await holdsEach(session, [part])).every(Boolean);
-}
-
-async function holdsEach(session: Session, parts: readonly FlashPart[]): Promise<boolean[]> {
-  const ranges = parts.map(({ offset, data }) => ({ offset, length: data.length }));
-  const [ofFlash, ofData] = await Promise.all([timedDigests(session, ranges), digestsInTurns(session.clock, parts)]);
-  return ofFlash.map((digest, index) => digest === ofData[index]);
-}
-
-async function digestsInTurns(clock: Clock, parts: readonly FlashPart[]): Promise<string[]> {
-  const digests: string[] = [];
-  for (const { data } of parts) digests.push(await md5InTurns(clock, data));
-  return digests;
-}
-
-/** Digests of several ranges; on a line on which nothing has gone wrong, each is asked for while the board computes the one before. */
-async function timedDigests(session: Session, ranges: readonly FlashRange[]): Promise<string[]> {
-  const { flash, clock, meter } = session;
-  const digests: string[] = [];
-  if (!flash.md5Each || ranges.length < 2 || session.troubles > 0) {
-    for (const range of ranges) digests.push(await timedMd5(session, range));
-    return digests;
-  }
-  let since = clock.now();
-  await flash.md5Each(ranges, (digest) => {
-    const now = clock.now();
-    meter.noteMd5(ranges[digests.length]!.length, now - since, { ahead: digests.length > 0 });
-    since = now;
-    digests.push(digest);
-  });
-  return digests;
-}
-
-async function timedMd5(session: Session, range: FlashRange): Promise<string> {
-  const started = session.clock.now();
-  const digest = await session.flash.md5(range);
-  session.meter.noteMd5(range.length, session.clock.now() - started);
-  return digest;
-}
-
 async function timedErase(session: Session, { offset, length }: FlashRange): Promise<void> {
   const started = session.clock.now();
   await session.sent.track({ offset, length }, () => session.flash.erase({ offset, length }));
@@ -316,43 +255,8 @@ async function persistInPieces(
     await persist(session, () => work(region), 1);
     return;
   } catch (error) {
-    if (!isDeviceError(error, ...REPEATABLE)) throw error;
+    if (!mayBeChance(error)) throw error;
   }
   await failIfErased(session);
   for (const piece of splitRange(region, session.flash.units.retry)) await persist(session, () => work(piece));
-}
-
-/** Does a piece of work until it succeeds, a few times: back in step first, and at a lower rate when it fails again. */
-async function persist<T>(session: Session, work: () => Promise<T>, tries = TRIES): Promise<T> {
-  let lineErrors = 0;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      if (!session.inStep) await session.regain();
-      // True again when the work ended as it should, or with an error that leaves nothing under way.
-      session.inStep = false;
-      // Once could be chance; twice, and the rate is too high for this cable.
-      if (lineErrors >= 2) await session.lowerBaud();
-      const result = await work();
-      session.inStep = true;
-      return result;
-    } catch (error) {
-      session.inStep ||= isDeviceError(error, 'verify-failed', 'read-corrupt');
-      if (!isDeviceError(error, ...REPEATABLE)) throw error;
-      session.troubles++;
-      // What fails as a whole is done in pieces next: that was not the last word.
-      if (attempt >= tries) throw tries > 1 ? finalError(error) : error;
-      if (!isFlashError(error)) lineErrors++;
-    }
-  }
-}
-
-const isFlashError = (error: DeviceError): boolean =>
-  error.code === 'verify-failed' || (error.details.status !== undefined && STATUS_FLASH.has(error.details.status));
-
-function finalError(error: DeviceError): DeviceError {
-  if (error.code !== 'command-refused' || !isFlashError(error)) return error;
-  return new DeviceError('flash-failed', 'The flash chip does not write, erase or read', {
-    details: error.details,
-    cause: error,
-  });
 }
