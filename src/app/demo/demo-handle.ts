@@ -18,17 +18,16 @@ export interface DemoHandle {
 
 /** What the handle needs of the screen. */
 interface DemoFlow {
-  readonly demo: DemoBoard | undefined;
+  readonly demo: { readonly board: DemoBoard | undefined; take(board: DemoBoard): Promise<void> };
   readonly plan: FlashPlan | undefined;
-  takeDemo(demo: DemoBoard): Promise<void>;
 }
 
 export function exposeDemo(flow: DemoFlow, speed: number): void {
   const handle: DemoHandle = {
-    place: (board) => flow.takeDemo(startDemoBoard({ ...board, speed })),
-    flash: async () => flow.demo?.flash(),
-    addFault: async (fault) => flow.demo?.addFault(fault),
-    pendingFaults: async () => flow.demo?.pendingFaults(),
+    place: (board) => flow.demo.take(startDemoBoard({ ...board, speed })),
+    flash: async () => flow.demo.board?.flash(),
+    addFault: async (fault) => flow.demo.board?.addFault(fault),
+    pendingFaults: async () => flow.demo.board?.pendingFaults(),
     plan: () => flow.plan,
   };
   Object.assign(globalThis, { __twostepDemo: handle });

@@ -12,12 +12,13 @@ import { type DemoBoard } from '../demo/demo-board.ts';
 import { DEMO_CHIPS, type DemoChip } from '../demo/demo-messages.ts';
 import { type PickerSource, PortShelf, type ShelfPort } from '../ports/port-shelf.svelte.ts';
 import { type Planner } from '../workers/planner.ts';
-import { type PlanAnswer } from '../workers/planner-messages.ts';
 import { BackupJob } from './backup-job.svelte.ts';
 import { type chooseBackupPlace } from './backup-place.ts';
 import { BoardConnection } from './board-connection.svelte.ts';
+import { DemoPlace } from './demo-place.svelte.ts';
 import { KeptRuns, type KeptRun, type RunStore } from './kept-run.ts';
 import { PlanComparison } from './plan-comparison.svelte.ts';
+import { PlanState } from './plan-state.svelte.ts';
 import { ProbeJob, type ProbePageFacts } from './probe-job.svelte.ts';
 import { ProvisionJob } from './provision-job.svelte.ts';
 import { ReleaseState } from './release-state.svelte.ts';
@@ -52,22 +53,18 @@ export class Provisioning {
   readonly job: ProvisionJob;
   readonly backup: BackupJob;
   readonly probe: ProbeJob;
+  readonly planning: PlanState;
+  /** The virtual board. */
+  readonly demo: DemoPlace;
   readonly shelf: PortShelf | undefined;
   readonly report: StationReport | undefined;
-  /** The plan for the connected board, or a preview on a blank one. */
-  answer = $state.raw<PlanAnswer>();
-  /** Why there is no plan. */
-  planError = $state.raw<unknown>();
   /** A run of an earlier visit that did not come to its end. */
   unfinished = $state.raw<KeptRun>();
   /** The board that is awaited, because such a run is gone on with. */
   awaited = $state<string>();
   /** Why no port could be had; a closed picker is no failure. */
   portError = $state.raw<unknown>();
-  demo = $state.raw<DemoBoard>();
-  /** The chip that the virtual board will be, when the user has chosen it. */
-  demoChip = $state<DemoChip>();
-  readonly plan = $derived(this.answer?.plan);
+  readonly plan: FlashPlan | undefined = $derived(this.#plan());
   /** Something is done with the board: nothing else may begin. */
   readonly busy: boolean = $derived(this.#isBusy());
   /** Bytes of the plan that have to be sent to the connected board; `undefined` while that is not known. */
@@ -77,26 +74,15 @@ export class Provisioning {
    * Not so where the plan writes all of it anyway.
    */
   readonly asksForBlock: boolean = $derived(this.#asksForBlock());
-  readonly blocked = $derived(
-    (this.plan?.objections.length ?? 0) > 0 ||
-      this.asksForBlock ||
-      this.planError !== undefined ||
-      Object.keys(this.settings.problems).length > 0,
-  );
+  readonly blocked: boolean = $derived(this.#isBlocked());
   readonly next: NextStep = $derived(this.#next());
-  readonly #planner: Planner;
-  readonly #startDemo: ProvisioningParts['startDemo'];
   readonly #runs: KeptRuns;
   readonly #comparison = new PlanComparison();
-  #planning: Promise<void> | undefined;
-  #stale = false;
 
   constructor(parts: ProvisioningParts) {
     const { planner, clock, ports, startDemo, chooseBackupPlace: choosePlace, runs, blocks, facts, report } = parts;
     this.report = report;
     this.#runs = new KeptRuns(runs);
-    this.#planner = planner;
-    this.#startDemo = startDemo;
     this.release = new ReleaseState(planner);
     this.shelf = ports && new PortShelf(ports);
     this.connection = new BoardConnection(clock, {
@@ -104,6 +90,8 @@ export class Provisioning {
       onReached: (bootloader) => this.probe.settle(bootloader),
       hintsFor: (chip) => this.#hintsFor(chip),
     });
+    this.planning = new PlanState(planner, this.settings, () => this.connection.board);
+    this.demo = new DemoPlace(startDemo, (board) => this.#leaveDemo(board));
     this.job = new ProvisionJob(clock);
     this.backup = new BackupJob(clock, choosePlace);
     this.probe = new ProbeJob(clock, facts ?? { version: 'unknown', system: 'unknown' }, blocks);
@@ -112,19 +100,18 @@ export class Provisioning {
   /** The chip of the virtual board: as chosen, else one that the release is for. */
   get suggestedChip(): DemoChip {
     const chips = this.release.summary?.builds.map(({ chip }) => chip) ?? [];
-    return this.demoChip ?? DEMO_CHIPS.find((chip) => chips.includes(chip)) ?? 'esp32';
+    return this.demo.chip ?? DEMO_CHIPS.find((chip) => chips.includes(chip)) ?? 'esp32';
   }
 
-  /** Makes the plan anew; to be called whenever release, data, wishes or board change. While one is made, the next waits. */
+  /** Makes the plan anew; to be called whenever release, data, wishes or board change. */
   replan(): void {
-    if (this.job.running) return;
-    this.#stale = true;
-    this.#planning ??= this.#planUntilFresh().finally(() => (this.#planning = undefined));
+    if (!this.job.running) this.planning.renew();
   }
 
   /** Compares the plan with the connected board; to be called whenever one of them changes. */
   compare(): void {
-    const { answer, connection, job, settings } = this;
+    const { connection, job, settings } = this;
+    const { answer } = this.planning;
     const board = connection.idle;
     const isWanted = job.status === 'idle' && answer && !answer.preview && answer.plan.objections.length === 0;
     if (board && isWanted && settings.sends === 'differing') this.#comparison.begin({ board, plan: answer.plan });
@@ -136,11 +123,6 @@ export class Provisioning {
     const store = this.release.summary?.wifiStore;
     if (store) this.settings.takeStore(store);
     if (this.job.status === 'idle') await this.connection.readAgain();
-  }
-
-  /** Done when the plan is that of what stands on the screen. */
-  async planned(): Promise<void> {
-    await this.#planning;
   }
 
   /** Looks for a run of an earlier visit. */
@@ -183,31 +165,18 @@ export class Provisioning {
 
   /** Connects to the virtual board: the one that was there before, if it is of the chip that is wanted now. */
   async connectDemo(chip: DemoChip = this.suggestedChip): Promise<void> {
-    if (this.demo?.chip !== chip) await this.#replaceDemo(this.#startDemo(chip));
-    const { demo } = this;
-    if (!demo) return;
-    let [port] = await demo.list();
-    // A hasty user may have chosen another one meanwhile.
-    if (!port && this.demo === demo) {
-      await demo.act('plug-in');
-      [port] = await demo.list();
-    }
-    if (port && this.demo === demo) await this.#connect({ port, source: demo, virtual: true });
-  }
-
-  /** Takes that virtual board in place of the one that is there. */
-  async takeDemo(demo: DemoBoard): Promise<void> {
-    this.demoChip = demo.chip;
-    await this.#replaceDemo(demo);
+    const place = await this.demo.portOf(chip);
+    if (place) await this.#connect(place);
   }
 
   /** Another virtual board, with nothing in its flash. */
   async blankDemo(): Promise<void> {
     if (this.probe.asked) await this.leaveBlock();
     await this.connection.disconnect();
-    await this.demo?.act('blank');
-    if (this.demo) this.probe.forget(this.demo);
-    await this.connectDemo(this.demo?.chip);
+    const { board } = this.demo;
+    await board?.act('blank');
+    if (board) this.probe.forget(board);
+    await this.connectDemo(board?.chip);
   }
 
   /** Writes, verifies, starts; after a failure the same again. */
@@ -227,7 +196,7 @@ export class Provisioning {
         if (first !== undefined && state.identity.mac !== first) {
           throw new DeviceError('wrong-board', `Board ${state.identity.mac ?? 'without a MAC'} answers, not ${first}`);
         }
-        const plan = await this.#freshPlan(state);
+        const plan = await this.planning.freshFor(state);
         // A board that is reached anew was asked of anew.
         const { block } = this.probe.asked ?? asked ?? {};
         if (block && isOverwritten(block, plan.writes)) overwritten = block;
@@ -302,19 +271,24 @@ export class Provisioning {
     await this.connection.connect(place, this.settings.connectOptions);
   }
 
-  /** The virtual board before goes, and its worker with it. */
-  async #replaceDemo(demo: DemoBoard): Promise<void> {
-    const { demo: before, connection } = this;
-    this.demo = demo;
-    if (!before) return;
-    if (connection.place?.source === before) await connection.disconnect();
-    before.end();
-    this.probe.forget(before);
+  async #leaveDemo(board: DemoBoard): Promise<void> {
+    if (this.connection.place?.source === board) await this.connection.disconnect();
+    this.probe.forget(board);
   }
 
   #asksForBlock(): boolean {
     const { asked } = this.probe;
     return asked !== undefined && !isOverwritten(asked.block, this.plan?.writes ?? []);
+  }
+
+  #plan(): FlashPlan | undefined {
+    return this.planning.answer?.plan;
+  }
+
+  #isBlocked(): boolean {
+    const { plan, planning, settings, asksForBlock } = this;
+    const isObjected = plan !== undefined && plan.objections.length > 0;
+    return isObjected || asksForBlock || planning.error !== undefined || Object.keys(settings.problems).length > 0;
   }
 
   #isBusy(): boolean {
@@ -330,30 +304,6 @@ export class Provisioning {
     };
   }
 
-  async #planUntilFresh(): Promise<void> {
-    while (this.#stale) {
-      this.#stale = false;
-      try {
-        const answer = await this.#planner.plan(this.connection.board, this.settings.wishes);
-        this.planError = undefined;
-        this.answer = answer;
-      } catch (error) {
-        this.planError = error;
-        this.answer = undefined;
-      }
-    }
-  }
-
-  /** With what stands in the fields at this moment: the plan on the screen may be older than the last key. */
-  async #freshPlan(state: BoardState): Promise<FlashPlan> {
-    await this.#planning;
-    const answer = await this.#planner.plan(state, this.settings.wishes);
-    if (!answer) throw new Error('There is no release to write');
-    this.answer = answer;
-    this.planError = undefined;
-    return answer.plan;
-  }
-
   /** Nothing where the plan is refused anyway. */
   async #compared(board: Bootloader, plan: FlashPlan, signal: AbortSignal): Promise<FlashComparison | undefined> {
     if (plan.objections.length > 0) return undefined;
@@ -361,7 +311,8 @@ export class Provisioning {
   }
 
   #toSend(): number | undefined {
-    const { answer, settings } = this;
+    const { settings } = this;
+    const { answer } = this.planning;
     if (!answer || answer.preview) return undefined;
     return settings.sends === 'everything' ? plannedBytes(answer.plan) : this.#comparison.bytesToSend(answer.plan);
   }

@@ -42,7 +42,7 @@ function showCards(plan: FlashPlan): void {
     },
   });
   flow.connection.board = board;
-  flow.answer = { plan, preview: false };
+  flow.planning.answer = { plan, preview: false };
   render(ReleaseCard, { release: flow.release, plan, locked: false });
   const { settings } = flow;
   render(SettingsCard, {
@@ -54,7 +54,7 @@ function showCards(plan: FlashPlan): void {
     onenter: () => undefined,
   });
   render(BoardCard, { flow, ability: 'ready', system: 'linux', locked: false });
-  render(PlanCard, { answer: flow.answer, error: undefined });
+  render(PlanCard, { answer: flow.planning.answer, error: undefined });
 }
 
 const shown = (selector: string): number => document.querySelectorAll(selector).length;

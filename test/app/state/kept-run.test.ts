@@ -110,7 +110,7 @@ test('after a reload it goes on; the Wi-Fi is on the board already, and nobody i
     expect(flow.release.data?.name).toBe('voices.bin');
     await flow.choosePort();
     flow.replan();
-    await flow.planned();
+    await flow.planning.settled();
     expect(flow.next).toBe('write');
     await flow.write();
     expect(flow.job.status).toBe('done');

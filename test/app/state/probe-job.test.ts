@@ -328,7 +328,7 @@ describe('a page that is reloaded while it measures', () => {
         await blocks.hold(block);
         await flow.choosePort();
         flow.replan();
-        await flow.planned();
+        await flow.planning.settled();
         expect(flow.probe.asked).toBeDefined();
         expect([flow.asksForBlock, flow.plan?.objections]).toEqual([false, []]);
         await body({ bench, flow });

@@ -68,7 +68,7 @@ async function takeDemo({ release }: Provisioning): Promise<void> {
 /** What the screen's effects do. */
 async function replanned(flow: Provisioning): Promise<void> {
   flow.replan();
-  await flow.planned();
+  await flow.planning.settled();
 }
 
 async function ready({ bench, flow }: Scene): Promise<void> {
@@ -93,7 +93,7 @@ test('one thing after the other is next: choose, connect, write, next board', as
     expect(flow.next).toBe('connect');
     await ready(scene);
     expect(flow.next).toBe('write');
-    expect(flow.answer?.preview).toBe(false);
+    expect(flow.planning.answer?.preview).toBe(false);
     await flow.write();
     expect(flow.job.error).toBeUndefined();
     expect(flow.job).toMatchObject({ status: 'done', verdict: { address: '192.168.1.57' } });
@@ -198,8 +198,8 @@ test('of virtual boards one is there at a time: the one before is thrown away, h
   void flow.connectDemo('esp32');
   void flow.connectDemo('esp32');
   void flow.connectDemo('esp32c3');
-  await flow.takeDemo(idleDemo('esp32s3', ended));
-  expect([started, ended, flow.demo?.chip]).toEqual([['esp32', 'esp32c3'], ['esp32', 'esp32c3'], 'esp32s3']);
+  await flow.demo.take(idleDemo('esp32s3', ended));
+  expect([started, ended, flow.demo.board?.chip]).toEqual([['esp32', 'esp32c3'], ['esp32', 'esp32c3'], 'esp32s3']);
 });
 
 test('the plan that is carried out is that of the last key, not the one on the screen', async () => {
