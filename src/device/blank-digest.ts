@@ -1,7 +1,7 @@
 /** Blank flash is told by its digest: that costs a fraction of reading it. */
 import { isBlank, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
-import { type FlashMemory, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
+import { type FlashMemory, type FlashRange, type JobOptions, SECTOR_SIZE } from './flash-memory.ts';
 import { splitRange } from './flash-ranges.ts';
 
 /** Bytes below which reading costs no more than asking, unless the answer is likely. */
@@ -22,6 +22,21 @@ export function md5OfBlank(length: number): string {
   const text = toHex(digest.digest());
   known.set(length, text);
   return text;
+}
+
+/**
+ * Whether a range is blank. That is asked twice before it counts: a question that arrives damaged is answered for another place, and what is
+ * taken for blank is nobody's to keep.
+ */
+export async function isBlankRange(
+  flash: Pick<FlashMemory, 'md5'>,
+  { offset, length }: FlashRange,
+  { signal }: Pick<JobOptions, 'signal'> = {},
+): Promise<boolean> {
+  for (let asked = 0; asked < 2; asked++) {
+    if ((await flash.md5(offset, length, { signal })) !== md5OfBlank(length)) return false;
+  }
+  return true;
 }
 
 /** As `flash.read`, but what is blank is not sent over the line. For reads of which much may be blank. */
@@ -59,7 +74,7 @@ export class SparseReader {
     return this.#flash.read(offset, length, { signal: this.#signal });
   }
 
-  async #isBlank(offset: number, length: number): Promise<boolean> {
-    return (await this.#flash.md5(offset, length, { signal: this.#signal })) === md5OfBlank(length);
+  #isBlank(offset: number, length: number): Promise<boolean> {
+    return isBlankRange(this.#flash, { offset, length }, { signal: this.#signal });
   }
 }

@@ -15,6 +15,7 @@ import {
   type FlashPart,
   type FlashRange,
   type JobOptions,
+  type ReadOptions,
   type StrayTransfer,
   type WriteOptions,
 } from './flash-memory.ts';
@@ -124,9 +125,10 @@ export class Bootloader implements FlashMemory {
     return this.#session.meter.costs;
   }
 
-  async read(offset: number, length: number, options: JobOptions = {}): Promise<Uint8Array> {
+  async read(offset: number, length: number, options: ReadOptions = {}): Promise<Uint8Array> {
+    const { signal, onProgress, verify = true } = options;
     this.#check({ offset, length }, 'none');
-    return this.#exclusive(options.signal, () => readJob(this.#session, { offset, length }, options.onProgress));
+    return this.#exclusive(signal, () => readJob(this.#session, { offset, length, verify }, onProgress));
   }
 
   /** As `FlashMemory.write`; what is written is verified by its digest unless `verify` is false. */

@@ -199,16 +199,26 @@ export async function doubtJob(session: Session, range: FlashRange): Promise<voi
   await persist(session, () => session.sent.doubt(range, (part) => timedMd5(session, part)));
 }
 
-export async function readJob(session: Session, range: FlashRange, onProgress: OnProgress): Promise<Uint8Array> {
+export interface ReadJob extends FlashRange {
+  /** Compare the digest of each transfer. */
+  verify: boolean;
+}
+
+export async function readJob(session: Session, range: ReadJob, onProgress: OnProgress): Promise<Uint8Array> {
   const bytes = new Uint8Array(range.length);
   const progress = new ProgressCount(range.length, onProgress);
   for (const region of splitRange(range, session.flash.units.read)) {
     const from = region.offset - range.offset;
-    const read = (piece: FlashRange): Promise<void> => {
+    const read = async (piece: FlashRange): Promise<void> => {
       const start = piece.offset - range.offset;
       const into = bytes.subarray(start, start + piece.length);
       const onRead = (received: number): void => progress.report(start + received);
-      return session.flash.read({ into, offset: piece.offset, onRead });
+      await session.flash.read({ into, offset: piece.offset, onRead });
+      if (!range.verify || (await holds(session, { offset: piece.offset, data: into }))) return;
+      // The digest that comes with the bytes is that of the place they were read from, wherever that was.
+      throw new DeviceError('read-corrupt', `What was read is not what is at ${hexAddress(piece.offset)}`, {
+        details: { ...piece },
+      });
     };
     await persistInPieces(session, region, read);
     progress.report(from + region.length);

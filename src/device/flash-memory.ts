@@ -19,6 +19,11 @@ export interface WriteOptions extends JobOptions {
   differs?: boolean | undefined;
 }
 
+export interface ReadOptions extends JobOptions {
+  /** False leaves it to the caller to compare digests. That bytes were lost or turned on the way is noticed all the same. */
+  verify?: boolean | undefined;
+}
+
 /** Part of the flash. */
 export interface FlashRange {
   offset: number;
@@ -62,8 +67,8 @@ export interface FlashMemory {
   /** To be called when the range does not hold what was written there, before that is mended: what did not get there is among `strays` then. */
   noteMissing(range: FlashRange, options?: JobOptions): Promise<void>;
 
-  /** Reads any range inside the chip. */
-  read(offset: number, length: number, options?: JobOptions): Promise<Uint8Array>;
+  /** Reads any range inside the chip, and has the board compute its digest: a command to read that arrives damaged reads another place. */
+  read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
 
   /**
    * Writes `data`; `offset` must be a multiple of `SECTOR_SIZE`. What the last sector holds behind the data is erased to FF.

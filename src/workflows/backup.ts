@@ -149,7 +149,9 @@ async function findRuns(
 ): Promise<Run[]> {
   const runs: Run[] = [];
   for (const { offset, length } of splitRange(window, BLOCK_SIZE)) {
-    const digest = await flash.md5(offset, length, { signal });
+    let digest = await flash.md5(offset, length, { signal });
+    // What is blank is not read: the answer to a question that arrived damaged must not pass for that.
+    if (digest === md5OfBlank(length)) digest = await flash.md5(offset, length, { signal });
     const blank = digest === md5OfBlank(length);
     const last = runs.at(-1);
     if (last?.blank === blank) {
@@ -168,7 +170,7 @@ async function readRun(
   const blocks = splitRange({ offset, length }, BLOCK_SIZE);
   const expected = [...digests];
   for (let attempt = 1; ; attempt++) {
-    const data = await flash.read(offset, length, options);
+    const data = await flash.read(offset, length, { ...options, verify: false });
     const wrong = blocks.flatMap((block, index) => {
       const from = block.offset - offset;
       const digest = toHex(md5(data.subarray(from, from + block.length)));

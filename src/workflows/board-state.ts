@@ -2,7 +2,7 @@
  * What a board holds before anything is changed: boot loader, table, otadata, slots, settings.
  * Reading is lenient; what cannot be understood is reported as such, not thrown.
  */
-import { md5OfBlank, SparseReader } from '#device/blank-digest.ts';
+import { isBlankRange, SparseReader } from '#device/blank-digest.ts';
 import { type BoardIdentity } from '#device/identify.ts';
 import { type FlashMemory, type JobOptions, SECTOR_SIZE } from '#device/flash-memory.ts';
 import {
@@ -140,7 +140,7 @@ async function readPartitions(
       state.slots.push(slotState(partition, await read(offset, Math.min(HEAD_SIZE, size))));
     } else if (!isNvsRow(partition) && !(type === PartitionType.Data && subtype === DataSubtype.Ota)) {
       const filled = !isBlank(await read(offset, Math.min(SECTOR_SIZE, size)));
-      if (filled || (await flash.md5(offset, size, { signal })) !== md5OfBlank(size)) state.filled.push(partition);
+      if (filled || !(await isBlankRange(flash, { offset, length: size }, { signal }))) state.filled.push(partition);
     }
   }
 }
@@ -160,7 +160,7 @@ interface BoardReader {
 async function readCandidates({ read, flash, signal }: BoardReader, usualIsBlank: boolean): Promise<Uint8Array> {
   const { from, to } = TABLE_SEARCH;
   const bytes = new Uint8Array(to).fill(0xff);
-  if (usualIsBlank && (await flash.md5(0, to, { signal })) === md5OfBlank(to)) return bytes;
+  if (usualIsBlank && (await isBlankRange(flash, { offset: 0, length: to }, { signal }))) return bytes;
   for (let offset = from; offset < to; offset += SECTOR_SIZE) {
     if (readU16(await read(offset, PARTITION_ROW_SIZE), 0) !== PARTITION_MAGIC) continue;
     bytes.set(await read(offset, PARTITION_TABLE_SIZE), offset);

@@ -157,7 +157,7 @@ test('what was to be kept and is blank after a run that was cut off is named by 
 });
 
 test('cut off before the Wi-Fi was written, its password is asked for again', async () => {
-  await onScene(unplugAfter(15_000), async ({ bench, runs, flow: before }) => {
+  await onScene(unplugAfter(15_900), async ({ bench, runs, flow: before }) => {
     await begin(before);
     await before.write();
     expect(runs.run?.wifiWritten).toBe(false);
