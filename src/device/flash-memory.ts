@@ -67,7 +67,10 @@ export interface FlashMemory {
   /** To be called when the range does not hold what was written there, before that is mended: what did not get there is among `strays` then. */
   noteMissing(range: FlashRange, options?: JobOptions): Promise<void>;
 
-  /** Reads any range inside the chip, and has the board compute its digest: a command to read that arrives damaged reads another place. */
+  /**
+   * Reads any range inside the chip, and has the board confirm it by digests, of a long one that of some sectors: a command to read that arrives
+   * damaged reads another place.
+   */
   read(offset: number, length: number, options?: ReadOptions): Promise<Uint8Array>;
 
   /**
