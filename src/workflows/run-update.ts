@@ -202,17 +202,16 @@ export class UpdateRun {
     let sent = this.#sent;
     for (;;) {
       await sleep(clock, this.#times.poll, signal);
-      const bytes = this.#offer?.bytes ?? 0;
       if (this.#sent !== sent) {
         sent = this.#sent;
         since = clock.now();
       }
       const open = this.#offer?.opened?.open ?? false;
-      const limit = open ? this.#times.stalled : bytes === 0 ? this.#times.waiting : this.#times.brokenOff;
+      const limit = open ? this.#times.stalled : sent === 0 ? this.#times.waiting : this.#times.brokenOff;
       if (clock.now() - since < limit) continue;
       const page = await this.#page(signal);
       if (page) emit({ event: 'page', ...page });
-      return emit({ event: 'expired', answers: page !== undefined, open });
+      return emit({ event: 'expired', answers: page !== undefined, open, sent: sent > 0 });
     }
   }
 

@@ -165,7 +165,7 @@ function fromDownload(state: UpdateState, position: At<'waiting' | 'downloading'
       return transfer === 'app' && event.running === targetOf(facts, 'app') ? arrived(state, position) : state;
     case 'expired':
       if (!event.answers) return moved(state, { ...position, at: 'searching' });
-      if (position.at === 'waiting') return failed(state, position, 'refused');
+      if (position.at === 'waiting' && !event.sent) return failed(state, position, 'refused');
       return failed(state, position, event.open ? 'stalled' : 'broken-off');
     case 'stop':
       return failed(state, position, 'stopped');

@@ -27,7 +27,7 @@ export interface RunFacts {
 export const FAILURES = [
   /** The board did not take the request: it was not reachable, or did not understand. */
   'unreachable',
-  /** It took the request and did not fetch the file, or gave up after the first look at it. */
+  /** It took the request and did not fetch the file. */
   'refused',
   /** The connection is open and no byte has moved for a long time. */
   'stalled',
@@ -138,8 +138,11 @@ export type UpdateEvent =
   | { readonly event: 'unanswered'; readonly delivered: boolean }
   /** What has been fetched in all. */
   | { readonly event: 'served'; readonly ranges: readonly ByteRange[] }
-  /** The time of this position is over. `answers`: the board's page can be read; `open`: it still holds a connection to the file. */
-  | { readonly event: 'expired'; readonly answers: boolean; readonly open?: boolean }
+  /**
+   * The time of this position is over. `answers`: the board's page can be read; `open`: it still holds a connection to the file; `sent`: some of
+   * the file was on its way to it, whether it has it or not.
+   */
+  | { readonly event: 'expired'; readonly answers: boolean; readonly open?: boolean; readonly sent?: boolean }
   | { readonly event: 'found'; readonly candidates: readonly Candidate[] }
   /** The user says which board it is. */
   | { readonly event: 'picked'; readonly address: string }

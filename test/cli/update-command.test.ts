@@ -120,6 +120,20 @@ describe('with a station of its own', () => {
     expect(result.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: 1024 } }]);
   });
 
+  test('new data that only begin like those of the board are no way back', async () => {
+    const board = await startBoard('127.0.0.38');
+    const [own, other] = [join(folder, 'own.bin'), join(folder, 'like.bin')];
+    writeFileSync(own, OLD.data);
+    writeFileSync(other, 'data 1.0.0, or so it seems');
+    const plan = [releasePath('old'), '--data', other, '--plan'];
+    const unknown = await update([board], plan);
+    expect(unknown.records).toMatchObject([{ event: 'plan', consents: [{ code: 'no-way-back' }] }]);
+    expect(unknown.records[0]).not.toHaveProperty('wayBack');
+    // Named as those that the board has, others are.
+    const named = await update([board], [...plan, '--old-release', releasePath('old'), '--old-data', own]);
+    expect(named.records).toMatchObject([{ event: 'plan', consents: [], wayBack: { size: OLD.data.length } }]);
+  });
+
   test('Ctrl-C stops the run, leaves the board, and says what it holds', async () => {
     const board = await startBoard('127.0.0.24', { faults: 'stall:90000:600000' });
     const result = await update([board], [...AGREED, '--on-failure', 'retry:3'], { interruptAt: '"at":"downloading"' });
@@ -236,6 +250,20 @@ describe('with a station that is there', () => {
       expect(result.code).toBe(error === undefined ? 0 : 1);
       expect(isSwapped(board, NEW)).toBe(ends === 'complete');
       expect(board.holds('ota_0', OLD.app) && board.holds('ota_1', OLD.data)).toBe(ends === 'restored');
+    },
+    20_000,
+  );
+
+  test.each(['cut', 'restart', 'power-cut'])(
+    '%s in the first range: broken off, and not refused',
+    async (fault) => {
+      const board = await startBoard('127.0.0.39', { faults: `${fault}:10000` });
+      const stopped = await update([board], at(...AGREED), { typed: [] });
+      expect(outcomes(stopped)).toEqual(['left']);
+      const failures = stopped.records.flatMap(
+        ({ position }) => (position as { failure?: string } | undefined)?.failure ?? [],
+      );
+      expect(new Set(failures)).toEqual(new Set(['broken-off']));
     },
     20_000,
   );

@@ -49,7 +49,12 @@ function short({ position }: UpdateState): string {
 
 const prepared = (running: 'PA' | 'PB' | 'factory'): UpdateEvent => ({ event: 'prepared', running, file: 'xyz' });
 const served = (to: number): UpdateEvent => ({ event: 'served', ranges: [[0, to]] });
-const expired = (answers: boolean, open = false): UpdateEvent => ({ event: 'expired', answers, open });
+const expired = (answers: boolean, open = false, sent = false): UpdateEvent => ({
+  event: 'expired',
+  answers,
+  open,
+  sent,
+});
 const page = (running: 'PA' | 'PB' | 'factory', shown?: string): UpdateEvent => ({
   event: 'page',
   running,
@@ -103,6 +108,9 @@ const ROWS: Row[] = [
   [{ at: 'waiting', ...offer('app') }, served(0), 'waiting app'],
   [{ at: 'waiting', ...offer('app') }, served(1000), 'arriving app'],
   [{ at: 'waiting', ...offer('app') }, expired(true), 'deciding app refused'],
+  // It fetched something, and nobody knows how much of it has come.
+  [{ at: 'waiting', ...offer('app') }, expired(true, false, true), 'deciding app broken-off'],
+  [{ at: 'waiting', ...offer('app') }, expired(true, true, true), 'deciding app stalled'],
   [{ at: 'waiting', ...offer('app') }, expired(false), 'searching app'],
   // The bytes went uncounted while the program was down.
   [{ at: 'waiting', ...offer('app') }, page('PB'), 'preparing data'],
@@ -318,7 +326,7 @@ describe('whatever happens', () => {
     fc.constant<UpdateEvent>({ event: 'answered' }),
     fc.boolean().map((delivered): UpdateEvent => ({ event: 'unanswered', delivered })),
     fc.integer({ min: 0, max: 2000 }).map(served),
-    fc.tuple(fc.boolean(), fc.boolean()).map(([answers, open]) => expired(answers, open)),
+    fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()).map((flags) => expired(...flags)),
     fc.array(fc.constantFrom('10.0.0.1', '10.0.0.2'), { maxLength: 2 }).map((list) => found(...list)),
     fc.constant<UpdateEvent>({ event: 'picked', address: '10.0.0.1' }),
     fc.constantFrom(...CHOICES).map(decided),

@@ -59,8 +59,11 @@ export class UpdatePlanner {
     const board = boards.record(id);
     const seen = typeof page === 'string' ? undefined : page;
     const { running, slots } = currentSlots(board, seen);
-    const firmware = await this.#firmware(slots, running, seen?.shown);
-    const oldData = await this.#oldData(slots, running, firmware);
+    const shown = seen?.shown;
+    const firmwares = await this.#running(slots, running);
+    // Of several, which differ in their data, one with those that the board shows.
+    const firmware = firmwares.find(({ build }) => build.data && shownOf(build.data.data) === shown) ?? firmwares[0];
+    const oldData = await this.#oldData(slots, running, { firmwares, shown, next: release });
     const { address } = board;
     const url = address && this.#options.files.urlFor(newId(), hostOf(address));
     const plan = planUpdate({
@@ -77,37 +80,28 @@ export class UpdatePlanner {
     return { board, plan, carried: carriedOf(plan, { release, slots, firmware }) };
   }
 
-  /**
-   * The release whose app runs: the one with that digest, else one whose app calls itself so. Of several, which differ in their data, one with
-   * the data that the board shows.
-   */
-  async #firmware(
-    slots: readonly SlotView[],
-    running: RunningSlot | undefined,
-    shown: string | undefined,
-  ): Promise<Firmware | undefined> {
+  /** The releases whose app runs: those with that digest, else those whose app calls itself so. */
+  async #running(slots: readonly SlotView[], running: RunningSlot | undefined): Promise<Firmware[]> {
     const { library } = this.#options;
     const app = running === 'factory' ? undefined : slotOf(slots, running);
-    if (!app) return undefined;
+    if (!app) return [];
     const byDigest = app.sha256 === undefined ? [] : library.byDigest(app.sha256, 'app');
     const { project, version } = app;
     const byName = project === undefined || version === undefined ? [] : library.byVersion(project, version);
-    let first: Firmware | undefined;
-    for (const found of byDigest.length > 0 ? byDigest : byName) {
-      const release = await library.load(found.releaseId);
-      const build = release.builds[found.build];
-      if (!build) continue;
-      if (shown === undefined || (build.data && shownOf(build.data.data) === shown)) return { release, build };
-      first ??= { release, build };
+    const found: Firmware[] = [];
+    for (const { releaseId, build: index } of byDigest.length > 0 ? byDigest : byName) {
+      const release = await library.load(releaseId);
+      const build = release.builds[index];
+      if (build) found.push({ release, build });
     }
-    return first;
+    return found;
   }
 
-  /** The data with the digest that was written, else those of the release whose app runs. The plan compares them with what the board shows. */
+  /** The data with the digest that was written, else those that can be no others. The plan compares them with what the board shows. */
   async #oldData(
     slots: readonly SlotView[],
     running: RunningSlot | undefined,
-    firmware: Firmware | undefined,
+    likely: LikelyData,
   ): Promise<OldData | undefined> {
     const { library } = this.#options;
     const held = running === undefined ? undefined : slotOf(slots, updateSlot(running));
@@ -118,11 +112,35 @@ export class UpdatePlanner {
       const image = builds[found.build]?.data?.data;
       if (image) return { name: [name, version].join(' ').trim(), image };
     }
-    // Other data were written than those of the release.
-    if (held.sha256 !== undefined || !firmware?.build.data) return undefined;
-    const { name, version } = firmware.release;
-    return { name: [name, version].join(' ').trim(), image: firmware.build.data.data };
+    // Other data were written than those of any release.
+    return held.sha256 === undefined ? likelyData(likely) : undefined;
   }
+}
+
+interface LikelyData {
+  /** Releases whose app runs. */
+  firmwares: readonly Firmware[];
+  /** What the board shows of its data. */
+  shown: string | undefined;
+  /** What it is updated with. */
+  next: Release;
+}
+
+/**
+ * The data of the releases whose app runs, as far as they begin with what the board shows: if only one can be it. A few bytes are no proof, so
+ * data that are about to be written are not taken for the old ones.
+ */
+function likelyData({ firmwares, shown, next }: LikelyData): OldData | undefined {
+  const coming = new Set(next.builds.flatMap(({ data }) => (data ? [sha256Hex(data.data)] : [])));
+  const candidates = new Map<string, OldData>();
+  for (const { release, build } of firmwares) {
+    const image = build.data?.data;
+    if (!image || (shown !== undefined && shownOf(image) !== shown)) continue;
+    candidates.set(sha256Hex(image), { name: [release.name, release.version].join(' ').trim(), image });
+  }
+  for (const digest of coming) candidates.delete(digest);
+  const [only, ...others] = candidates.values();
+  return others.length > 0 ? undefined : only;
 }
 
 /** The board could not reach this computer, or not where it listens. */
