@@ -20,7 +20,7 @@ const STATION_MESSAGES: Record<StationErrorCode, Message> = {
   'pairing-locked': {
     what: 'There were too many wrong codes.',
     state: 'The station takes none for a while.',
-    todo: 'Wait a few minutes, then enter the code that it printed.',
+    todo: 'Wait as long as it says, then enter the code that it printed.',
   },
   'bad-request': {
     what: 'The station does not understand what it was asked.',

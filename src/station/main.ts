@@ -5,13 +5,23 @@ import { defaultDataFolder } from './data-folder.ts';
 import { startHere } from './start.ts';
 import { StartError } from './start-error.ts';
 
+/** Ten above the one that is taken: boards are served from the next. */
+const OTHER_PORT = 10;
+
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-const { env } = process;
+const { env, argv } = process;
+const port = Number(env['PORT'] ?? 4600);
 
 try {
+  if (argv.length > 2) throw new StartError('options-unknown', `npm start takes no options, such as ${argv[2] ?? ''}`);
+  if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
+    throw new StartError('port-unknown', `"${env['PORT'] ?? ''}" is no port`, {
+      todo: 'Give PORT a number up to 65535.',
+    });
+  }
   const station = await startHere({
     host: env['HOST'] ?? '127.0.0.1',
-    port: Number(env['PORT'] ?? 4600),
+    port,
     data: defaultDataFolder({ env }),
     pageFolder: fileURLToPath(new URL('../../dist/page', import.meta.url)),
     version,
@@ -23,8 +33,8 @@ try {
   if (!(error instanceof StartError)) throw error;
   const todo =
     error.code === 'port-in-use'
-      ? `Start with another one, such as PORT=${Number(env['PORT'] ?? 4600) + 10} npm start`
-      : `${error.todo ?? ''} Options are those of: npm run twostep -- serve --help`;
+      ? `Start with another one, such as PORT=${port + OTHER_PORT} npm start`
+      : [error.todo, 'Options are those of: npm run twostep -- serve --help'].filter(Boolean).join(' ');
   console.error(`${error.message}. ${todo}`);
   process.exitCode = 1;
 }

@@ -18,7 +18,11 @@ export type StartErrorCode =
   /** This computer has no such address, or may not listen there. */
   | 'listen-failed'
   /** The folder of releases cannot be read. */
-  | 'releases-unreadable';
+  | 'releases-unreadable'
+  /** PORT is not the number of one. */
+  | 'port-unknown'
+  /** There are options where none are taken. */
+  | 'options-unknown';
 
 export class StartError extends Error {
   override readonly name = 'StartError';

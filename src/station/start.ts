@@ -109,7 +109,8 @@ function ownOrigin(
 function listenError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): StartError {
   if (error.code === 'EADDRINUSE') {
     return new StartError('port-in-use', `Port ${port} of ${host} is in use`, {
-      todo: `Give another one, such as --listen ${host}:${port + 1}.`,
+      // Not the next one: boards are served from that.
+      todo: `Give another one, such as --listen ${host}:${port + 10}.`,
       cause: error,
     });
   }

@@ -189,7 +189,8 @@ function fromArriving(state: UpdateState, position: At<'arriving'>, event: Updat
       if (!event.answers) return moved(state, { ...position, at: 'searching' });
       return failed(state, position, transfer === 'app' ? 'back-on-old' : 'other-data');
     case 'stop':
-      return failed(state, position, 'stopped');
+      // All of it is there, and may be taken or refused in the next moment.
+      return failed(withSlot(state, targetOf(facts, transfer), 'nothing-known'), position, 'stopped');
     default:
       return state;
   }

@@ -51,7 +51,7 @@ export function progressWords(run: UpdateView): ProgressWords {
   const isDownload = position.at === 'downloading' && bytes;
   return {
     label: 'Progress of the run',
-    share: all.total > 0 && !run.queued ? all.done / all.total : undefined,
+    share: run.queued ? 0 : all.total > 0 ? all.done / all.total : undefined,
     left: [
       facts.steps.length > 1 && step > 0 ? `Step ${step} of ${facts.steps.length}` : '',
       run.queued === 'waiting' ? 'Waits for its turn' : positionText(position),
