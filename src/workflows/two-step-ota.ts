@@ -189,8 +189,7 @@ function fromArriving(state: UpdateState, position: At<'arriving'>, event: Updat
       if (!event.answers) return moved(state, { ...position, at: 'searching' });
       return failed(state, position, transfer === 'app' ? 'back-on-old' : 'other-data');
     case 'stop':
-      // All of it is there, and may be taken or refused in the next moment.
-      return failed(withSlot(state, targetOf(facts, transfer), 'nothing-known'), position, 'stopped');
+      return failed(state, position, 'stopped');
     default:
       return state;
   }

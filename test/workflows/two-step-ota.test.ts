@@ -283,15 +283,6 @@ test('a run that is stopped while it asks may have been heard', () => {
   expect(short(nextStep(nextStep(stopped, decided('retry')), prepared('PB')))).toBe('preparing data');
 });
 
-test.each(['app', 'data'] as const)(
-  '%s that has arrived as a whole when the run is stopped may be taken or not',
-  (transfer) => {
-    const stopped = nextStep(at({ at: 'arriving', ...offer(transfer, whole[transfer]) }), STOP);
-    expect(short(stopped)).toBe(`deciding ${transfer} stopped`);
-    expect(stopped.slots[transfer === 'app' ? 'PB' : 'PA']).toBe('nothing-known');
-  },
-);
-
 test('data alone have a way back: the app that asks for them runs all the time', () => {
   const facts = { steps: ['data'] } as const;
   const failed = at({ at: 'deciding', failure: 'broken-off', ...offer('data') }, facts);
