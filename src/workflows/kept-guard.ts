@@ -19,7 +19,7 @@
  * What this does not find: an offset that is damaged in several bytes at once, while frame and answers are right; and, of a run that ended
  * before it could look, what went into the middle of a part.
  */
-import { md5OfBlank } from '#device/blank-digest.ts';
+import { isBlankRange, md5OfBlank } from '#device/blank-digest.ts';
 import { isDeviceError } from '#device/device-error.ts';
 import {
   type FlashMemory,
@@ -159,8 +159,7 @@ export async function findEmptied(
   for (const { tripwire, ...part } of watched) {
     const emptied = part.emptied ?? tripwire;
     if (!emptied) continue;
-    const { offset, length } = emptied;
-    if ((await flash.md5(offset, length, options)) === md5OfBlank(length)) found.push({ ...part, emptied });
+    if (await isBlankRange(flash, emptied, options)) found.push({ ...part, emptied });
   }
   return found;
 }

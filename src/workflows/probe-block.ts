@@ -2,7 +2,7 @@
  * What was in the block that a probe measures in, until it is there again. It may have to wait: the board is lost, the page reloaded, the
  * command killed. Then the block is looked at before it is put back: it may have been written by somebody else since.
  */
-import { md5OfBlank } from '#device/blank-digest.ts';
+import { isBlankRange } from '#device/blank-digest.ts';
 import { type FlashMemory, type JobOptions } from '#device/flash-memory.ts';
 import { equalBytes, toHex } from '#formats/bytes.ts';
 import { md5 } from '@noble/hashes/legacy.js';
@@ -48,7 +48,7 @@ export async function readBlock(
   { offset, size }: ScratchPlace,
   { signal }: Pick<JobOptions, 'signal'> = {},
 ): Promise<SavedBlock['before']> {
-  if ((await flash.md5(offset, size, { signal })) === md5OfBlank(size)) return undefined;
+  if (await isBlankRange(flash, { offset, length: size }, { signal })) return undefined;
   return flash.read(offset, size, { signal });
 }
 
@@ -64,9 +64,9 @@ export async function lookAtBlock(
   { signal }: Pick<JobOptions, 'signal'> = {},
 ): Promise<BlockState> {
   const { offset, size, before, watched } = block;
-  const digest = await flash.md5(offset, size, { signal });
-  if (digest === (before ? toHex(md5(before)) : md5OfBlank(size))) return 'as-before';
-  if (digest === md5OfBlank(size)) {
+  const isBlank = await isBlankRange(flash, { offset, length: size }, { signal });
+  if (before ? (await flash.md5(offset, size, { signal })) === toHex(md5(before)) : isBlank) return 'as-before';
+  if (isBlank) {
     // The probe erases, and so do others, but those hardly ever this block alone. What lies first is the boot loader, which no app writes to.
     const [first] = watched.flatMap(({ tripwire }) => tripwire ?? []);
     const isSameBoard = !first || (await flash.md5(first.offset, first.length, { signal })) === first.digest;

@@ -10,10 +10,13 @@ import {
   isOverwritten,
   lookAtBlock,
   putBlockBack,
+  readBlock,
   type SavedBlock,
   testBytes,
 } from '#workflows/probe-block.ts';
 import { findScratch } from '#workflows/probe-scratch.ts';
+import { md5OfBlank } from '#device/blank-digest.ts';
+import { MemoryFlash } from '../support/memory-flash.ts';
 import { type Bench, noise, onBench } from '../device/support/bench.ts';
 
 const SIZE = 0x1_0000;
@@ -98,4 +101,26 @@ test('a block is overwritten by what covers all of it, and is made of nothing th
   expect(isBy(write('app', 0x1_0000, 0x1_8000), write('other', 0x2_9000, 0x8000))).toBe(false);
   expect(isBy(write('nvs', 0x1_0000, 0x2_0000))).toBe(false);
   expect(isBy()).toBe(false);
+});
+
+/** One question is answered for another place, which is blank. */
+class MisheardFlash extends MemoryFlash {
+  #left: number;
+
+  constructor(bytes: Uint8Array, question: number) {
+    super(bytes.length);
+    this.bytes.set(bytes);
+    this.#left = question;
+  }
+
+  override async md5(offset: number, length: number): Promise<string> {
+    return this.#left-- === 0 ? md5OfBlank(length) : super.md5(offset, length);
+  }
+}
+
+test.each([0, 1, 2])('question %i that is answered for a blank place makes no block blank', async (question) => {
+  const place = { offset: AT, size: SIZE, isBlank: false };
+  expect(await readBlock(new MisheardFlash(FLASH, question), place)).toEqual(FLASH.slice(AT));
+  const block = { mac: undefined, offset: AT, size: SIZE, before: noise(SIZE, 12), watched: [] };
+  expect(await lookAtBlock(new MisheardFlash(FLASH, question), block)).toBe('other');
 });
