@@ -4,6 +4,7 @@
  */
 import { alignDown } from '#formats/bytes.ts';
 import { BLOCK_SIZE, SECTOR_SIZE } from './flash-memory.ts';
+import { SLIP_FILLER } from './slip.ts';
 
 /** Milliseconds. */
 export interface FlashCosts {
@@ -44,8 +45,6 @@ export const TYPICAL_COSTS: FlashCosts = {
 const WEIGHT = 0.3;
 /** Bytes from which a digest takes long enough to tell its speed. */
 const MEASURABLE_MD5 = 0x8000;
-/** Between two commands that are sent ahead (loader-commands.ts). */
-export const FILLER_BYTES = 128;
 /** Commands around a transfer that carry no data: BEGIN and END. */
 const FRAME_COMMANDS = 2;
 
@@ -67,7 +66,7 @@ export class CostMeter {
     const { roundTrip, md5, wire } = this.#costs;
     if (ahead) {
       // A shorter time is that of the line.
-      if (length >= MEASURABLE_MD5 && ms > roundTrip + FILLER_BYTES * wire) this.#learn({ md5: ms / length });
+      if (length >= MEASURABLE_MD5 && ms > roundTrip + SLIP_FILLER.length * wire) this.#learn({ md5: ms / length });
     } else if (length >= MEASURABLE_MD5) this.#learn({ md5: Math.max(0, ms - roundTrip) / length });
     else this.#learn({ roundTrip: Math.max(0, ms - md5 * length) });
   }
@@ -92,7 +91,7 @@ export function digestsCost(count: number, bytes: number, { roundTrip, md5, wire
   const work = bytes * md5;
   // Two are under way: each waits for the work of the one before, or for half of the line.
   return overlaps
-    ? roundTrip + Math.max(work, (count * (roundTrip + FILLER_BYTES * wire)) / 2)
+    ? roundTrip + Math.max(work, (count * (roundTrip + SLIP_FILLER.length * wire)) / 2)
     : count * roundTrip + work;
 }
 

@@ -206,27 +206,34 @@ export interface ReadJob extends FlashRange {
   verify: boolean;
 }
 
-export async function readJob(session: Session, range: ReadJob, onProgress: OnProgress): Promise<Uint8Array> {
-  const bytes = new Uint8Array(range.length);
-  const progress = new ProgressCount(range.length, onProgress);
-  for (const region of splitRange(range, session.flash.units.read)) {
-    const from = region.offset - range.offset;
+export async function readJob(
+  session: Session,
+  { offset, length, verify }: ReadJob,
+  onProgress: OnProgress,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const progress = new ProgressCount(length, onProgress);
+  for (const region of splitRange({ offset, length }, session.flash.units.read)) {
     const read = async (piece: FlashRange): Promise<void> => {
-      const start = piece.offset - range.offset;
+      const start = piece.offset - offset;
       const into = bytes.subarray(start, start + piece.length);
       const onRead = (received: number): void => progress.report(start + received);
       await session.flash.read({ into, offset: piece.offset, onRead });
-      if (!range.verify || (await holdsEach(session, proofOf({ offset: piece.offset, data: into }))).every(Boolean))
-        return;
-      // The digest that comes with the bytes is that of the place they were read from, wherever that was.
-      throw new DeviceError('read-corrupt', `What was read is not what is at ${hexAddress(piece.offset)}`, {
-        details: { ...piece },
-      });
+      if (verify) await confirm(session, { offset: piece.offset, data: into });
     };
     await persistInPieces(session, region, read);
-    progress.report(from + region.length);
+    progress.report(region.offset + region.length - offset);
   }
   return bytes;
+}
+
+/** The digest that comes with the bytes is that of the place they were read from, wherever that was. */
+async function confirm(session: Session, read: FlashPart): Promise<void> {
+  const proof = await holdsEach(session, proofOf(read));
+  if (proof.every(Boolean)) return;
+  throw new DeviceError('read-corrupt', `What was read is not what is at ${hexAddress(read.offset)}`, {
+    details: { offset: read.offset, length: read.data.length },
+  });
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * One transfer to or from the flash through the stub, without any second try (flash-jobs.ts has those).
+ * One transfer to or from the flash through the stub, without any second try (persist.ts has those).
  * What the stub of esptool-js 0.7.0 does with each command: experiments with it, see the header of bootloader.ts.
  */
 import { md5 } from '@noble/hashes/legacy.js';

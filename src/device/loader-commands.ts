@@ -8,9 +8,8 @@
 import { ESPError, ESPLoader, UnsupportedCommandError } from 'esptool-js';
 import { concatBytes, writeU32, xorBytes } from '#formats/bytes.ts';
 import { DeviceError, isDeviceError } from './device-error.ts';
-import { FILLER_BYTES } from './flash-costs.ts';
 import { type Link, ROM_BAUD } from './link.ts';
-import { SLIP_BORDER } from './slip.ts';
+import { SLIP_BORDER, SLIP_FILLER } from './slip.ts';
 
 export const Op = {
   FlashBegin: 0x02,
@@ -119,7 +118,7 @@ export class LoaderCommands {
       const next = commands[index];
       if (!next) return;
       // The stub drops what comes along with the end of a frame that finds it idle. Answers may come together, and be followed by two.
-      if (index > 0) await link.send(FILLER);
+      if (index > 0) await link.send(SLIP_FILLER);
       await link.write(packet(op, next.payload));
     };
     link.flushInput();
@@ -272,9 +271,6 @@ const READ_REGISTER = 0x0a;
 /** A command that no loader has, and how the stub says so. */
 const UNKNOWN = 0x7e;
 const STUB_UNKNOWN_COMMAND = 0xc3;
-
-/** Zero bytes between two frames, which no loader minds, and which give the stub time: 128 were enough in every experiment, 64 were not. */
-const FILLER = new Uint8Array(FILLER_BYTES);
 
 /** A command as it goes over the line, without the borders. */
 const packet = (op: number, payload: Uint8Array): Uint8Array =>

@@ -1,6 +1,6 @@
 /**
  * Flash by way of the loader that runs on the board: the stub (flash-transfer.ts) or the ROM (rom-transfer.ts). One try at each thing;
- * flash-jobs.ts has the second ones. Ranges are checked before they come here.
+ * persist.ts has the second ones. Ranges are checked before they come here.
  */
 import { type FlashRange } from './flash-memory.ts';
 

@@ -1,5 +1,5 @@
 /**
- * One transfer to or from the flash through the loader in ROM, for boards on which no stub runs. Without any second try (flash-jobs.ts
+ * One transfer to or from the flash through the loader in ROM, for boards on which no stub runs. Without any second try (persist.ts
  * has those). By experiment with the mask ROMs of ESP32 and ESP32-C3; the layout of BEGIN on the other chips as esptool sends it.
  *
  * The ROM erases all of a transfer at its BEGIN, programs each block before it answers, and takes no command in between. It has no

@@ -16,6 +16,12 @@ const MAX_FRAME = 0x1_0000;
 /** One border, alone: it closes a frame that the board believes to be in. */
 export const SLIP_BORDER: Uint8Array<ArrayBuffer> = Uint8Array.of(END);
 
+/**
+ * Between two frames, where no loader minds it: it gives the stub time to be ready for the second. By experiment 128 zero bytes were always
+ * enough, 64 were not.
+ */
+export const SLIP_FILLER = new Uint8Array(128);
+
 /** The bytes on the line for one frame. */
 export function encodeSlip(frame: Uint8Array): Uint8Array<ArrayBuffer> {
   let escapes = 0;

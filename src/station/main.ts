@@ -1,12 +1,10 @@
 /** `npm start`: the station on this computer with what it does by default. Host and port can be set by HOST and PORT. */
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
+import { portInstead } from './boards-port.ts';
 import { defaultDataFolder } from './data-folder.ts';
 import { startHere } from './start.ts';
 import { StartError } from './start-error.ts';
-
-/** Ten above the one that is taken: boards are served from the next. */
-const OTHER_PORT = 10;
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 const { env, argv } = process;
@@ -33,7 +31,7 @@ try {
   if (!(error instanceof StartError)) throw error;
   const todo =
     error.code === 'port-in-use'
-      ? `Start with another one, such as PORT=${port + OTHER_PORT} npm start`
+      ? `Start with another one, such as PORT=${portInstead(port)} npm start`
       : [error.todo, 'Options are those of: npm run twostep -- serve --help'].filter(Boolean).join(' ');
   console.error(`${error.message}. ${todo}`);
   process.exitCode = 1;

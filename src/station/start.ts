@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { type AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
-import { BOARDS_PORT } from './boards-port.ts';
+import { BOARDS_PORT, portInstead } from './boards-port.ts';
 import { type BoardFiles, createBoardFiles } from './board-files/board-files.ts';
 import { type BoardNetwork, createBoardNetwork } from './network/board-network.ts';
 import { type DoorOptions, frontDoor } from './security/front-door.ts';
@@ -109,8 +109,7 @@ function ownOrigin(
 function listenError(error: NodeJS.ErrnoException, { host, port }: { host: string; port: number }): StartError {
   if (error.code === 'EADDRINUSE') {
     return new StartError('port-in-use', `Port ${port} of ${host} is in use`, {
-      // Not the next one: boards are served from that.
-      todo: `Give another one, such as --listen ${host}:${port + 10}.`,
+      todo: `Give another one, such as --listen ${host}:${portInstead(port)}.`,
       cause: error,
     });
   }
