@@ -7,7 +7,7 @@ import { DeadProgram } from '#sim/loader/basic-prompt.ts';
 import { BusPresence } from '#sim/board/bus-presence.ts';
 import { ChipMemory } from '#sim/board/chip-memory.ts';
 import { burnEfuses, type Efuses } from '#sim/board/efuses.ts';
-import { FaultInjector } from './faults.ts';
+import { type Fault, FaultInjector } from './faults.ts';
 import { type Direction, SerialLine } from '#sim/board/line.ts';
 import { type LoaderMachine, type Program, type ResetReason, type SimNetwork } from './machine.ts';
 import { NorFlash } from '#sim/board/nor-flash.ts';
@@ -159,6 +159,12 @@ export class VirtualEsp32 implements LoaderMachine {
     if (!this.#powered) return;
     this.#hold();
     this.#released(this.#circuit.bootPinLow);
+  }
+
+  /** Something goes wrong from now on; see `FaultInjector.add`. */
+  addFault(fault: Fault): void {
+    if (fault.kind === 'bad-sector') this.flash.badSectors.add(fault.sector);
+    else this.faults.add(fault);
   }
 
   /** Takes the supply away for a moment. */

@@ -175,6 +175,17 @@ describe('the flash', () => {
       await board.close();
     }));
 
+  test('a sector that wears out only now is named as well', () =>
+    onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
+      const board = await bench.connect();
+      bench.board.addFault({ kind: 'bad-sector', sector: 0x35 });
+      await expect(board.write(OFFSET, DATA)).rejects.toMatchObject({
+        code: 'verify-failed',
+        details: { offset: 0x3_5000 },
+      });
+      await board.close();
+    }));
+
   test('a command to read that becomes the one that erases everything does not pass for a blank flash', () =>
     onBench({ ...quiet, flash: USED.slice() }, async (bench) => {
       const board = await bench.connect();

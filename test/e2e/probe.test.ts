@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { type DemoHandle } from '#app/demo/demo-handle.ts';
 import { expectAccessible } from './support/accessible.ts';
 import {
+  addFault,
   connected,
   placeBoard,
   takeDemoRelease,
@@ -38,6 +39,35 @@ const flashOf = async (page: Page): Promise<Uint8Array> => {
   });
   return Uint8Array.from(text, (char) => char.charCodeAt(0));
 };
+
+/** All of it is full: whatever is not put back shows. */
+const FULL = noise(0x40_0000);
+
+const connectVirtual = (page: Page): Promise<void> =>
+  page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+
+/** @returns the digest of what the board holds, once it is connected. */
+async function connectFull(page: Page): Promise<string> {
+  await placeBoard(page, { contents: { 0: FULL } });
+  await connectVirtual(page);
+  await connected(page);
+  return digest(page);
+}
+
+/** Until the block is being written. `says`: what it does is told before. */
+async function beginMeasuring(page: Page, says = /64 KiB at/): Promise<void> {
+  await open(page);
+  await boardCard(page).getByText(says).waitFor();
+  await measure(page).click();
+  await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+}
+
+async function lose(page: Page): Promise<void> {
+  await beginMeasuring(page);
+  await page.getByRole('button', { name: 'Pull its cable' }).click();
+  await boardCard(page).getByText('The board was lost while it was measured').waitFor();
+  await page.getByRole('button', { name: 'Plug it in' }).click();
+}
 
 test('a board is measured by keyboard; the report can be saved, and what was to be written still can', async () => {
   await onPage({ speed: 4 }, async (page) => {
@@ -77,16 +107,8 @@ test('a board is measured by keyboard; the report can be saved, and what was to 
 
 test('cancelled, it puts back what was there, and the board is still connected', async () => {
   await onPage({ speed: 4 }, async (page) => {
-    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
-    await connected(page);
-    const before = await digest(page);
-    await open(page);
-    await boardCard(page)
-      .getByText(/put back afterwards/)
-      .waitFor();
-    await measure(page).click();
-    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    const before = await connectFull(page);
+    await beginMeasuring(page, /put back afterwards/);
     await page.getByRole('button', { name: 'Cancel and put back' }).click();
     await boardCard(page)
       .getByText(/^Cancelled/)
@@ -98,20 +120,30 @@ test('cancelled, it puts back what was there, and the board is still connected',
 
 test('a board that is lost in the middle gets back what was there when it is connected again', async () => {
   await onPage({ speed: 4 }, async (page) => {
-    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
-    await connected(page);
-    const before = await digest(page);
-    await open(page);
-    await measure(page).click();
-    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
-    await page.getByRole('button', { name: 'Pull its cable' }).click();
-    await boardCard(page).getByText('The board was lost while it was measured').waitFor();
-    await page.getByRole('button', { name: 'Plug it in' }).click();
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    const before = await connectFull(page);
+    await lose(page);
+    await connectVirtual(page);
     await boardCard(page).getByText('What was measured in is again as it was before.').waitFor();
     await connected(page);
     expect(await digest(page)).toBe(before);
+  });
+});
+
+test('what a worn flash does not take back can be saved', async () => {
+  await onPage({ speed: 4 }, async (page) => {
+    await page.evaluate(axe.source);
+    await connectFull(page);
+    await lose(page);
+    await addFault(page, `bad-sector:${0x3f_0000 / 0x1000}`);
+    await connectVirtual(page);
+    await boardCard(page).getByText('Not put back').waitFor();
+    await connected(page);
+    await expectAccessible(page, 'not put back');
+    const download = page.waitForEvent('download');
+    await boardCard(page).getByRole('button', { name: 'Save what was there' }).click();
+    const saved = await download;
+    expect(saved.suggestedFilename()).toMatch(/^[0-9a-f]{12}-0x3f0000\.bin$/);
+    expect(Buffer.compare(readFileSync(await saved.path()), FULL.subarray(0x3f_0000))).toBe(0);
   });
 });
 
@@ -119,13 +151,8 @@ test('a page that is reloaded in the middle offers to put back what was there, a
   await onPage({ speed: 1 }, async (page) => {
     page.on('dialog', (dialog) => void dialog.accept());
     await page.evaluate(axe.source);
-    await placeBoard(page, { contents: { 0: noise(0x40_0000) } });
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
-    await connected(page);
-    const before = await digest(page);
-    await open(page);
-    await measure(page).click();
-    await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+    const before = await connectFull(page);
+    await beginMeasuring(page);
     await expect.poll(() => digest(page)).not.toBe(before);
     // The virtual board goes with the page: one comes back that holds what this one does now.
     const held = await flashOf(page);
@@ -133,7 +160,7 @@ test('a page that is reloaded in the middle offers to put back what was there, a
     await page.getByRole('heading', { level: 1 }).waitFor();
     await page.evaluate(axe.source);
     await placeBoard(page, { contents: { 0: held } });
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connectVirtual(page);
     await boardCard(page).getByText('Measuring this board was cut off').waitFor();
     await connected(page);
     await expectAccessible(page, 'asked');
@@ -142,7 +169,7 @@ test('a page that is reloaded in the middle offers to put back what was there, a
     await connected(page);
     expect(await digest(page)).toBe(before);
     await page.getByRole('button', { name: 'Disconnect' }).click();
-    await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+    await connectVirtual(page);
     await connected(page);
     expect(await boardCard(page).getByText('Measuring this board was cut off').count()).toBe(0);
   });

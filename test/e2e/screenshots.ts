@@ -22,6 +22,7 @@ import {
 import { APP, payload, row, text, TWO_SLOTS } from '../workflows/boards.ts';
 import { OBJECTION_CASES, provoke } from './support/objection-cases.ts';
 import {
+  addFault,
   coloursSettled,
   connected,
   fillWifi,
@@ -64,6 +65,18 @@ async function beforeMeasuring(page: Page): Promise<void> {
   await page.getByRole('button', { name: 'Measure', exact: true }).waitFor();
 }
 
+/** Until the block is being written. */
+async function measuring(page: Page): Promise<void> {
+  await page.getByRole('button', { name: 'Measure', exact: true }).click();
+  await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+}
+
+async function loseWhileMeasured(page: Page): Promise<void> {
+  await measuring(page);
+  await page.getByRole('button', { name: 'Pull its cable' }).click();
+  await page.getByText('The board was lost while it was measured').waitFor();
+}
+
 /** The next visit after a reload, with the board as it was left, or with more on it since. */
 async function cutOffWhileMeasured(page: Page, since: PlacedBoard['contents'] = {}): Promise<void> {
   page.on('dialog', (dialog) => void dialog.accept());
@@ -72,8 +85,7 @@ async function cutOffWhileMeasured(page: Page, since: PlacedBoard['contents'] = 
   await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
   await connected(page);
   await page.getByText('Measure this board').click();
-  await page.getByRole('button', { name: 'Measure', exact: true }).click();
-  await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+  await measuring(page);
   await page.reload();
   await takeDemoRelease(page);
   await placeBoard(page, { contents: { 0: head, 0x1000: full.subarray(0, 0x3e_f000), ...since } });
@@ -322,8 +334,7 @@ const SHOTS: readonly Shot[] = [
     speed: 1,
     prepare: async (page) => {
       await beforeMeasuring(page);
-      await page.getByRole('button', { name: 'Measure', exact: true }).click();
-      await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
+      await measuring(page);
     },
   },
   {
@@ -339,10 +350,7 @@ const SHOTS: readonly Shot[] = [
     speed: 1,
     prepare: async (page) => {
       await beforeMeasuring(page);
-      await page.getByRole('button', { name: 'Measure', exact: true }).click();
-      await page.getByRole('listitem').filter({ hasText: 'Erase, write, read, hash, running' }).waitFor();
-      await page.getByRole('button', { name: 'Pull its cable' }).click();
-      await page.getByText('The board was lost while it was measured').waitFor();
+      await loseWhileMeasured(page);
     },
   },
   {
@@ -357,6 +365,20 @@ const SHOTS: readonly Shot[] = [
     name: '29c-cut-off-and-written-since',
     speed: 1,
     prepare: async (page) => cutOffWhileMeasured(page, { 0x3f_8000: payload(0x100) }),
+  },
+  {
+    name: '29d-not-put-back',
+    prepare: async (page) => {
+      await placeBoard(page, { contents: { 0: new Uint8Array(0x40_0000).fill(0x5a) } });
+      await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+      await connected(page);
+      await page.getByText('Measure this board').click();
+      await loseWhileMeasured(page);
+      await page.getByRole('button', { name: 'Plug it in' }).click();
+      await addFault(page, 'bad-sector:1008');
+      await page.getByRole('button', { name: 'Use the virtual board' }).first().click();
+      await page.getByRole('button', { name: 'Save what was there' }).waitFor();
+    },
   },
   {
     name: '30-without-a-stub',

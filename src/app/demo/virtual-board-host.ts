@@ -69,7 +69,7 @@ class VirtualBoardHost {
       case 'snapshot':
         return this.#board?.snapshot();
       case 'fault':
-        for (const fault of demoFaults(call.fault).faults) this.#board?.faults.add(fault);
+        for (const fault of demoFaults(call.fault).faults) this.#board?.addFault(fault);
         return undefined;
       case 'pending-faults':
         return this.#board?.faults.pending;
